@@ -1,0 +1,58 @@
+//! Every directory above the site configuration must be root's alone: whoever
+//! can write one of them can put another file in its place. sudo-rs opens its
+//! sudoers file under the same rule.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, owned_file};
+
+/// Root's uid.
+pub(crate) const ROOT: u32 = 0;
+
+/// Checks the directories above the file, and above what it is a symlink to.
+pub(crate) fn check(file: &Path) -> Result<(), Error> {
+    let unreadable = |source| Error::Unreadable {
+        file: file.to_owned(),
+        source,
+    };
+    for directory in above(file).map_err(unreadable)? {
+        let metadata = fs::metadata(&directory).map_err(unreadable)?;
+        let mode = owned_file::permissions(&metadata);
+        if metadata.uid() != ROOT || owned_file::is_writable_by_others(mode) {
+            return Err(Error::UntrustedDirectory {
+                file: file.to_owned(),
+                directory,
+                owner: metadata.uid(),
+                mode,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Where the link is matters as much as where it leads.
+fn above(file: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let of_link = file.parent().map_or(Ok(None), resolved)?;
+    let of_target = resolved(file)?.and_then(|target| target.parent().map(Path::to_owned));
+    let nearest = [of_link, of_target].into_iter().flatten();
+    Ok(nearest
+        .flat_map(|directory| ancestors(&directory))
+        .collect())
+}
+
+fn resolved(path: &Path) -> io::Result<Option<PathBuf>> {
+    match path.canonicalize() {
+        Ok(path) => Ok(Some(path)),
+        // Whoever opens the file says why it is not there.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn ancestors(directory: &Path) -> Vec<PathBuf> {
+    directory.ancestors().map(Path::to_owned).collect()
+}

@@ -1,0 +1,241 @@
+//! Everything that can be wrong with a configuration, in words for the person
+//! who has to mend it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::MAX_FILE_SIZE;
+use crate::printable;
+
+/// What is wrong, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not TOML, an unknown key, a wrong type or an unusable value.
+    #[error("{}:{line}:{column}: {message}", shown(file))]
+    Invalid {
+        /// The configuration file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong and how to mend it, already fit for printing.
+        message: String,
+    },
+    /// A configuration that cannot be written as TOML.
+    #[error("the configuration cannot be written as TOML: {0}")]
+    Print(#[from] toml::ser::Error),
+
+    /// The file is there, or may be, but cannot be read.
+    #[error("{}: {}", shown(file), unreadable(source))]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A directory, FIFO, device or socket.
+    #[error("{}: not a regular file; put a regular file, or a symlink to one, in its place", shown(.0))]
+    NotRegular(PathBuf),
+    /// Somebody else's file.
+    #[error(
+        "{}: belongs to uid {found}, not to uid {owner}; `chown {owner} {}`",
+        shown(file),
+        shown(file)
+    )]
+    NotOwned {
+        /// The file.
+        file: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Whose it has to be.
+        owner: u32,
+    },
+    /// A file that not only its owner can write.
+    #[error(
+        "{}: group or others may write it (mode {mode:04o}); `chmod go-w {}`",
+        shown(file),
+        shown(file)
+    )]
+    WritableByOthers {
+        /// The file.
+        file: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// More than a configuration can need.
+    #[error("{}: larger than {MAX_FILE_SIZE} bytes; a configuration file must not be", shown(.0))]
+    TooLarge(PathBuf),
+    /// Not text.
+    #[error(
+        "{}:{line}:{column}: not UTF-8 from here on; save the file as UTF-8",
+        shown(file)
+    )]
+    NotUtf8 {
+        /// The file.
+        file: PathBuf,
+        /// Line of the first bad byte, from 1.
+        line: usize,
+        /// Column of the first bad byte, from 1.
+        column: usize,
+    },
+    /// A symlink into the store that this very file is to make available.
+    #[error(
+        "{}: {} is a symlink into /nix ({}), which is not there before your session has it: \
+         keep this one file outside the store, as a regular file",
+        shown(file),
+        shown(link),
+        shown(target)
+    )]
+    LinkIntoNix {
+        /// The configuration file.
+        file: PathBuf,
+        /// The symlink: the file itself or a directory above it.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A symlink that leads nowhere.
+    #[error(
+        "{}: {} is a symlink to {}, which is not there; make the target or remove the link",
+        shown(file),
+        shown(link),
+        shown(target)
+    )]
+    DanglingLink {
+        /// The configuration file.
+        file: PathBuf,
+        /// The symlink: the file itself or a directory above it.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A directory in which someone other than root could put another site
+    /// configuration.
+    #[error(
+        "{}: the directory {} must be root's and writable by nobody else (it is uid {owner}'s, \
+         mode {mode:04o}); `chown root {}` and `chmod go-w {}`",
+        shown(file),
+        shown(directory),
+        shown(directory),
+        shown(directory)
+    )]
+    UntrustedDirectory {
+        /// The site configuration.
+        file: PathBuf,
+        /// The directory on its path.
+        directory: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+
+    /// A path of no characters.
+    #[error("the path is empty; leave the key out for the default")]
+    EmptyPath,
+    /// A path no system call takes.
+    #[error("the path is longer than {} bytes", crate::specifier::MAX_PATH)]
+    PathTooLong,
+    /// NUL, newline and the like.
+    #[error("the path \"{}\" has a control character in it", printable(.0))]
+    ControlCharacter(String),
+    /// `%x` for an `x` that means nothing.
+    #[error(
+        "`%{}` in \"{}\" means nothing; there are %u (user name), %U (uid), %h (home directory), \
+         %H (host name) and %% (a percent sign)",
+        printable(specifier),
+        printable(path)
+    )]
+    UnknownSpecifier {
+        /// The path as written.
+        path: String,
+        /// What follows the percent sign; empty at the end of the path.
+        specifier: String,
+    },
+    /// `..`, which would lead out of a root.
+    #[error("`..` in \"{}\": write the path without it", printable(.0))]
+    ParentComponent(String),
+    /// `.`, which means nothing inside a path.
+    #[error("`.` as a directory name in \"{}\": leave it out", printable(.0))]
+    DotComponent(String),
+    /// `~bob`.
+    #[error("\"{}\": only one's own home can be meant, write `~/`, `%h/` or an absolute path", printable(.0))]
+    OtherHome(String),
+    /// A root that would depend on the working directory.
+    #[error("the root \"{}\" is not absolute; begin it with `/`, `~` or `%h`", printable(.0))]
+    RelativeRoot(String),
+    /// A path that has to be absolute and is not.
+    #[error("the path \"{}\" is not absolute", shown(.0))]
+    NotAbsolute(PathBuf),
+
+    /// A user or host name that would be more or less than one directory name.
+    #[error(
+        "`%{specifier}` cannot be used in a path here: the {what} is \"{}\"",
+        printable(value)
+    )]
+    SpecifierValue {
+        /// The specifier's letter.
+        specifier: char,
+        /// What it stands for.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A home directory no path can start with.
+    #[error("the home directory \"{}\" cannot be used: it must be an absolute path without `..`, and not /", shown(.0))]
+    UnusableHome(PathBuf),
+    /// A store directory where the site does not allow one.
+    #[error(
+        "the store directory {} is not below {}; choose a `source_path` below it",
+        shown(path),
+        any_of(roots)
+    )]
+    OutsideRoots {
+        /// The wished path.
+        path: PathBuf,
+        /// Where the site allows store directories.
+        roots: Vec<PathBuf>,
+    },
+    /// A store directory in a place that is never one.
+    #[error(
+        "the store directory {} is in {}, where none can be; choose another `source_path`",
+        shown(path),
+        shown(place)
+    )]
+    ForbiddenPlace {
+        /// The wished path.
+        path: PathBuf,
+        /// The place it is in.
+        place: PathBuf,
+    },
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+fn unreadable(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EACCES) => String::from(
+            "permission denied; its owner must be able to read it and to search every directory above it",
+        ),
+        Some(libc::ENOTDIR) => String::from("something above it is not a directory"),
+        Some(libc::ELOOP) => String::from("its symlinks lead in a circle, or are too many"),
+        Some(libc::ENXIO) => {
+            String::from("not a regular file (a socket or a device without a driver)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn any_of(roots: &[PathBuf]) -> String {
+    if roots.is_empty() {
+        return String::from("any root (the site allows none)");
+    }
+    roots
+        .iter()
+        .map(|root| shown(root))
+        .collect::<Vec<_>>()
+        .join(" or ")
+}

@@ -1,0 +1,61 @@
+//! What the site's and a user's configuration say, and what both amount to.
+//!
+//! Text comes in, one checked [`Answer`] goes out. Nothing here mounts, changes
+//! credentials or knows PAM; the only files opened are configuration files.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `account` | the account a session is opened for |
+//! | `site` | `/etc/nix-ns/config.toml`, root's |
+//! | `selection` | which accounts the site lets take part |
+//! | `uid_range` | the uids of people, from `/etc/login.defs` |
+//! | `service` | what differs from one PAM service to another |
+//! | `refusal` | the refusals a site may override by name |
+//! | `user` | `~/.config/nix-ns/config.toml`, the user's |
+//! | `specifier` | `%u`, `%U`, `%h`, `%H`, `%%` and `~` in a written path |
+//! | `source_path` | the path of a store directory: written, wished, allowed |
+//! | `root` | the directories store directories must lie below |
+//! | `answer` | both configurations combined for one account |
+//! | `owned_file` | opening a file only if its owner alone could have written it |
+//! | `directories` | the same for every directory above the site's file |
+//! | `dangling` | why a configuration file is not there: broken symlinks |
+//! | `document` | TOML, with errors that name line, column and mend |
+//! | `printable` | foreign text in our messages |
+//! | `example` | the commented example files |
+//! | `error` | everything that can be wrong |
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod answer;
+mod dangling;
+mod directories;
+mod document;
+mod error;
+mod example;
+mod owned_file;
+mod printable;
+mod refusal;
+mod root;
+mod selection;
+mod service;
+mod site;
+mod source_path;
+mod specifier;
+mod uid_range;
+mod user;
+
+pub use account::Account;
+pub use answer::{Answer, answer};
+pub use error::Error;
+pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
+pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
+pub use printable::printable;
+pub use refusal::Refusal;
+pub use root::RootPattern;
+pub use selection::{Participation, Selection};
+pub use service::{RootSessions, ServiceRules};
+pub use site::{SITE_FILE, Site};
+pub use source_path::{SourcePath, StorePath, WishedPath};
+pub use uid_range::UidRange;
+pub use user::{USER_FILE, User};

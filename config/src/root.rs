@@ -1,0 +1,62 @@
+//! The directories below which the site allows store directories.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Account, Error, document, specifier};
+
+/// A directory below which store directories may lie, with specifiers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootPattern(String);
+
+impl RootPattern {
+    /// Checks a written root.
+    ///
+    /// # Errors
+    ///
+    /// If it could never become a usable path, or would be relative.
+    pub fn parse(written: &str) -> Result<RootPattern, Error> {
+        specifier::check(written)?;
+        if !specifier::is_absolute(written) {
+            return Err(Error::RelativeRoot(written.to_owned()));
+        }
+        Ok(RootPattern(written.to_owned()))
+    }
+
+    /// The home directory.
+    pub(crate) fn home() -> RootPattern {
+        RootPattern(String::from("%h"))
+    }
+
+    /// The root for one account on one host: absolute and normalised.
+    ///
+    /// # Errors
+    ///
+    /// If the account's or the host's name or the home directory cannot be part
+    /// of a path.
+    pub fn expand(&self, account: &Account, host: &str) -> Result<PathBuf, Error> {
+        specifier::normalised(Path::new(&specifier::expand(&self.0, account, host)?))
+    }
+}
+
+impl TryFrom<String> for RootPattern {
+    type Error = Error;
+
+    fn try_from(written: String) -> Result<RootPattern, Error> {
+        RootPattern::parse(&written)
+    }
+}
+
+impl<'de> Deserialize<'de> for RootPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RootPattern, D::Error> {
+        document::checked(deserializer)
+    }
+}
+
+impl fmt::Display for RootPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

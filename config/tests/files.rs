@@ -1,0 +1,212 @@
+//! Which files are read at all.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use config::{Error, Fingerprint, MAX_FILE_SIZE, OwnedFile, Site};
+
+/// A fresh directory for one test.
+fn directory(test: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+}
+
+fn me() -> u32 {
+    fs::metadata("/proc/self").unwrap().uid()
+}
+
+fn read(path: &Path) -> Result<Option<OwnedFile>, Error> {
+    OwnedFile::read(path, me())
+}
+
+fn complaint(path: &Path) -> String {
+    read(path).unwrap_err().to_string()
+}
+
+#[test]
+fn reads_text_and_fingerprint() {
+    let file = directory("reads").join("config.toml");
+    assert_eq!(read(&file).unwrap(), None);
+    write(&file, "enable = true\n");
+    let first = read(&file).unwrap().unwrap();
+    assert_eq!(first.text, "enable = true\n");
+    assert_eq!(
+        first.fingerprint,
+        Fingerprint::from(&fs::metadata(&file).unwrap())
+    );
+    write(&file, "enable = false\n");
+    assert_ne!(read(&file).unwrap().unwrap().fingerprint, first.fingerprint);
+}
+
+#[test]
+fn follows_symlinks() {
+    let directory = directory("follows");
+    write(&directory.join("target"), "x");
+    symlink("target", directory.join("link")).unwrap();
+    assert_eq!(read(&directory.join("link")).unwrap().unwrap().text, "x");
+}
+
+#[test]
+fn size_is_bounded() {
+    let file = directory("size").join("config.toml");
+    let most = usize::try_from(MAX_FILE_SIZE).unwrap();
+    write(&file, "#".repeat(most));
+    assert!(read(&file).is_ok());
+    write(&file, "#".repeat(most + 1));
+    assert!(complaint(&file).contains("larger than 65536 bytes"));
+}
+
+#[test]
+fn somebody_elses() {
+    let file = directory("owner").join("config.toml");
+    write(&file, "");
+    let result = OwnedFile::read(&file, me() + 1);
+    if me() == 0 {
+        assert!(result.is_ok(), "root's files are as good as one's own");
+        std::os::unix::fs::chown(&file, Some(7), None).unwrap();
+        assert!(complaint(&file).contains("belongs to uid 7, not to uid 0"));
+    } else {
+        assert!(matches!(result, Err(Error::NotOwned { .. })));
+    }
+    assert_eq!(OwnedFile::read_draft(&file).unwrap().unwrap().text, "");
+}
+
+#[test]
+fn writable_by_others() {
+    let file = directory("mode").join("config.toml");
+    write(&file, "");
+    for mode in [0o664, 0o646, 0o606] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        assert!(complaint(&file).contains(&format!("(mode {mode:04o}); `chmod go-w ")));
+    }
+    fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    assert!(read(&file).is_ok());
+}
+
+#[test]
+fn not_utf8_says_where() {
+    let file = directory("utf8").join("config.toml");
+    write(&file, b"a = 1\nb\xc3\xa9 = \xff\xfe");
+    let expected = format!("{}:2:6: not UTF-8", file.display());
+    assert!(complaint(&file).starts_with(&expected));
+}
+
+#[test]
+fn not_regular_and_never_blocking() {
+    let directory = directory("regular");
+    assert!(complaint(&directory).contains("not a regular file"));
+    let fifo = directory.join("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(complaint(&fifo).contains("not a regular file"));
+    assert!(complaint(Path::new("/dev/null")).contains("not a regular file"));
+    // A socket's name must be short, and this directory's need not be.
+    let socket = PathBuf::from(format!("/tmp/nix-ns-{}", std::process::id()));
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let complaint = complaint(&socket);
+    fs::remove_file(&socket).unwrap();
+    assert!(complaint.contains("not a regular file"), "{complaint}");
+}
+
+#[test]
+fn links_into_the_store() {
+    let directory = directory("store");
+    let file = directory.join("config.toml");
+    symlink(
+        "/nix/store/x-home-manager-files/config.toml",
+        directory.join("generation"),
+    )
+    .unwrap();
+    symlink("generation", &file).unwrap();
+    assert_eq!(
+        complaint(&file),
+        format!(
+            "{0}: {0} is a symlink into /nix (/nix/store/x-home-manager-files/config.toml), which is \
+             not there before your session has it: keep this one file outside the store, as a regular file",
+            file.display()
+        )
+    );
+}
+
+#[test]
+fn a_directory_that_is_a_link_into_the_store() {
+    let directory = directory("directory");
+    let up = "../".repeat(directory.components().count());
+    symlink(format!("{up}nix/store/x"), directory.join("nix-ns")).unwrap();
+    let complaint = complaint(&directory.join("nix-ns/config.toml"));
+    assert!(
+        complaint.contains("nix-ns is a symlink into /nix ("),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn other_dangling_links_name_their_target() {
+    let directory = directory("dangling");
+    let file = directory.join("config.toml");
+    symlink("dotfiles/config.toml", &file).unwrap();
+    assert_eq!(
+        complaint(&file),
+        format!(
+            "{0}: {0} is a symlink to {1}/dotfiles/config.toml, which is not there; \
+             make the target or remove the link",
+            file.display(),
+            directory.display()
+        )
+    );
+}
+
+#[test]
+fn unreadable_says_why() {
+    let directory = directory("unreadable");
+    write(&directory.join("file"), "");
+    assert!(
+        complaint(&directory.join("file/config.toml"))
+            .contains("something above it is not a directory")
+    );
+    symlink("loop", directory.join("loop")).unwrap();
+    assert!(complaint(&directory.join("loop")).contains("lead in a circle"));
+    if me() != 0 {
+        fs::set_permissions(directory.join("file"), Permissions::from_mode(0o000)).unwrap();
+        assert!(complaint(&directory.join("file")).contains("permission denied"));
+    }
+}
+
+#[test]
+fn the_site_file_needs_trusted_directories() {
+    let directory = directory("site");
+    let file = directory.join("config.toml");
+    write(&file, "");
+    fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
+    let complaint = Site::read(&file).unwrap_err().to_string();
+    assert!(
+        complaint.contains("must be root's and writable by nobody else"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_trusted_site_file_is_read() {
+    // Root's on every system, below directories that are root's; not TOML.
+    let complaint = Site::read(Path::new("/etc/passwd"))
+        .unwrap_err()
+        .to_string();
+    assert!(complaint.starts_with("/etc/passwd:1:"), "{complaint}");
+}

@@ -1,0 +1,158 @@
+//! What people read when a configuration is wrong: file, line, column, mend.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+
+use config::{Site, User};
+
+fn site(text: &str) -> String {
+    Site::parse(text, Path::new("/etc/nix-ns/config.toml"))
+        .unwrap_err()
+        .to_string()
+}
+
+fn user(text: &str) -> String {
+    User::parse(text, Path::new("/home/alice/c.toml"))
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn unknown_key_names_the_nearest_and_all() {
+    assert_eq!(
+        user("enable = true\n  sourcepath = \"x\"\n"),
+        "/home/alice/c.toml:2:3: `sourcepath` is not a key; did you mean `source_path`? \
+         the keys are `enable`, `source_path`, `allow_symlinks`"
+    );
+    assert_eq!(
+        user("colour = 1"),
+        "/home/alice/c.toml:1:1: `colour` is not a key; \
+         the keys are `enable`, `source_path`, `allow_symlinks`"
+    );
+    assert!(site("[users]\nallow-user = []").starts_with(
+        "/etc/nix-ns/config.toml:2:1: `allow-user` is not a key; did you mean `allow_users`?"
+    ));
+    assert!(
+        site("[services.sshd]\nSkip = true")
+            .starts_with("/etc/nix-ns/config.toml:2:1: `Skip` is not a key; did you mean `skip`?")
+    );
+}
+
+#[test]
+fn unknown_key_cannot_forge_the_message() {
+    assert!(user("\"a`, expected `b\\n\\u001b[2J\" = 1").starts_with(
+        r"/home/alice/c.toml:1:1: `a`, expected `b\u{a}\u{1b}[2J` is not a key; the keys are"
+    ));
+    assert!(user(&format!("{} = 1", "k".repeat(60_000))).chars().count() < 800);
+}
+
+#[test]
+fn unknown_choice_names_the_nearest_and_all() {
+    assert_eq!(
+        site("override_refusals = [\n  \"nixos\",\n  \"userfuse\",\n]"),
+        "/etc/nix-ns/config.toml:3:3: `userfuse` is not a choice; did you mean `user-fuse`? \
+         the choices are `host-nix-owner`, `host-nix-writable`, `host-nix-not-empty`, `nixos`, \
+         `privileged-reference`, `user-fuse`"
+    );
+    assert_eq!(
+        site("[services.sshd]\nroot = \"remain\""),
+        "/etc/nix-ns/config.toml:2:8: `remain` is not a choice; the choices are `leave`, `stay`"
+    );
+}
+
+#[test]
+fn wrong_types() {
+    assert_eq!(
+        user("enable = \"yes\""),
+        "/home/alice/c.toml:1:10: invalid type: string \"yes\", expected a boolean"
+    );
+    assert!(
+        site("\n[users]\nuid_min = -1").starts_with("/etc/nix-ns/config.toml:3:11: invalid value")
+    );
+    assert!(site("users = 3").starts_with("/etc/nix-ns/config.toml:1:9: invalid type"));
+    assert!(site("roots = \"%h\"").starts_with("/etc/nix-ns/config.toml:1:9: invalid type"));
+    let long = user(&format!("enable = \"{}\"", "é\u{202e}".repeat(10_000)));
+    assert!(!long.contains('\u{202e}') && long.chars().count() < 600);
+}
+
+#[test]
+fn broken_syntax() {
+    assert!(user("enable = true\nenable").starts_with("/home/alice/c.toml:2:7: "));
+    assert!(
+        user("enable = true\nenable = false").starts_with("/home/alice/c.toml:2:1: duplicate key")
+    );
+    assert!(user("[[[").starts_with("/home/alice/c.toml:1:"));
+    assert!(user("# é\nenable = tru # é").starts_with("/home/alice/c.toml:2:10: "));
+    assert!(!user("a = \"\n\"").contains('\n'));
+}
+
+#[test]
+fn deep_nesting_is_an_error_not_a_crash() {
+    let deep = 60_000;
+    for text in [
+        format!("enable = {}", "[".repeat(deep)),
+        format!("enable = {}{}", "[".repeat(deep / 2), "]".repeat(deep / 2)),
+        format!("enable = {}", "{a=".repeat(deep / 3)),
+        format!("{}a = 1", "a.".repeat(deep / 2)),
+        format!("[{}a]", "a.".repeat(deep / 2)),
+        format!("enable = {{{}a = 1}}", "a.".repeat(deep / 2)),
+    ] {
+        assert!(user(&text).starts_with("/home/alice/c.toml:1:"));
+    }
+}
+
+#[test]
+fn unusable_paths() {
+    for (written, problem) in [
+        ("", "the path is empty"),
+        (
+            "a\\nb",
+            r#"the path "a\u{a}b" has a control character in it"#,
+        ),
+        (
+            "a\\u0000b",
+            r#"the path "a\u{0}b" has a control character in it"#,
+        ),
+        ("%x/nix", "`%x` in \"%x/nix\" means nothing; there are %u"),
+        ("nix%", "`%` in \"nix%\" means nothing"),
+        ("a/../b", "`..` in \"a/../b\": write the path without it"),
+        ("..", "`..` in \"..\""),
+        (
+            "./nix",
+            "`.` as a directory name in \"./nix\": leave it out",
+        ),
+        ("~bob/nix", "\"~bob/nix\": only one's own home can be meant"),
+    ] {
+        let message = user(&format!("source_path = \"{written}\""));
+        assert!(
+            message.starts_with(&format!("/home/alice/c.toml:1:15: {problem}")),
+            "{message}"
+        );
+    }
+    let long = format!("source_path = \"{}\"", "x".repeat(5_000));
+    assert!(user(&long).ends_with("the path is longer than 4095 bytes"));
+}
+
+#[test]
+fn unusable_roots() {
+    for written in ["home", "%u", "%%h", "a%h"] {
+        assert_eq!(
+            site(&format!("strict = true\nroots = [\"/a\", \"{written}\"]")),
+            format!(
+                "/etc/nix-ns/config.toml:2:16: the root \"{written}\" is not absolute; \
+                 begin it with `/`, `~` or `%h`"
+            )
+        );
+    }
+}
+
+#[test]
+fn service_names_are_lower_case() {
+    let message = site("\n[services.SSHD]\nskip = true");
+    assert!(
+        message.starts_with("/etc/nix-ns/config.toml:2:")
+            && message.ends_with("PAM has service names in lower case; write `sshd`"),
+        "{message}"
+    );
+}

@@ -1,0 +1,19 @@
+//! `nix-ns`: what a user, and an administrator, runs by hand. Never privileged.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use helper::command::NixNs;
+
+fn main() -> ExitCode {
+    let Err(errors) = NixNs::parse().run(&mut io::stdout().lock()) else {
+        return ExitCode::SUCCESS;
+    };
+    let mut complaints = io::stderr().lock();
+    for error in errors {
+        // Nobody is left to be told that standard error is closed.
+        let _ = writeln!(complaints, "{error}");
+    }
+    ExitCode::FAILURE
+}

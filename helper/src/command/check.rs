@@ -1,0 +1,198 @@
+//! `nix-ns check`: what is wrong with a configuration, or what it amounts to.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use config::{
+    Account, Answer, OwnedFile, SITE_FILE, Selection, Site, StorePath, USER_FILE, UidRange, User,
+    printable,
+};
+use nix::unistd::Uid;
+
+use super::Error;
+use crate::account_database;
+
+/// Check a configuration and show what it amounts to.
+///
+/// Without FILE, your own user configuration and the site's are checked. Exits
+/// with 0 if all is well, with 1 if not.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Configuration to check before it is put in its place
+    file: Option<PathBuf>,
+    /// Check a site configuration, not a user configuration
+    #[arg(long)]
+    site: bool,
+}
+
+impl Check {
+    /// Checks, and writes to `output` what the configuration amounts to.
+    pub(super) fn run(&self, output: &mut dyn Write) -> Result<(), Vec<Error>> {
+        match &self.file {
+            Some(file) if self.site || file == Path::new(SITE_FILE) => check_site(file, output),
+            None if self.site => check_site(Path::new(SITE_FILE), output),
+            Some(file) => check_user(file, output),
+            None => return check_own(output),
+        }
+        .map_err(|error| vec![error])
+    }
+}
+
+fn check_site(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
+    let site = if file == Path::new(SITE_FILE) {
+        Site::read(file)?
+    } else {
+        site_draft(file)?
+    };
+    let uids = site.users.uid_range(UidRange::read_login_defs()?);
+    let users = Selection {
+        uid_min: Some(uids.min),
+        uid_max: Some(uids.max),
+        ..site.users.clone()
+    };
+    writeln!(
+        output,
+        "{}: fine; with every default filled in:",
+        shown(file)
+    )?;
+    write!(output, "{}", Site { users, ..site }.to_toml()?)?;
+    Ok(())
+}
+
+/// What to say of a file without a fault; a missing site configuration is one.
+fn state(file: &Path) -> &'static str {
+    if file.exists() { "fine" } else { "not there" }
+}
+
+/// A file that is not in its place has to be right, not yet root's: this is how
+/// Ansible's `validate=` and an editor's temporary file come.
+fn site_draft(file: &Path) -> Result<Site, Error> {
+    let draft = OwnedFile::read_draft(file)?.ok_or_else(|| Error::NoFile(file.to_owned()))?;
+    Ok(Site::parse(&draft.text, file)?)
+}
+
+fn check_user(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
+    let account = account_database::account(Uid::current().as_raw())?;
+    let user = if file == account.home.join(USER_FILE) {
+        OwnedFile::read(file, account.uid)?
+    } else {
+        OwnedFile::read_draft(file)?
+    };
+    let user = user.ok_or_else(|| Error::NoFile(file.to_owned()))?;
+    let user = User::parse(&user.text, file)?;
+    let site = Site::read(Path::new(SITE_FILE))?;
+    report_user(file, Some(&user), &site, &account, output)
+}
+
+fn check_own(output: &mut dyn Write) -> Result<(), Vec<Error>> {
+    let account =
+        account_database::account(Uid::current().as_raw()).map_err(|error| vec![error.into()])?;
+    let file = account.home.join(USER_FILE);
+    match (Site::read(Path::new(SITE_FILE)), own_user(&file, &account)) {
+        (Ok(site), Ok(user)) => {
+            report_own(&file, user.as_ref(), &site, &account, output).map_err(|error| vec![error])
+        }
+        (site, user) => Err([site.err(), user.err()]
+            .into_iter()
+            .flatten()
+            .map(Error::from)
+            .collect()),
+    }
+}
+
+fn own_user(file: &Path, account: &Account) -> Result<Option<User>, config::Error> {
+    match OwnedFile::read(file, account.uid)? {
+        Some(read) => User::parse(&read.text, file).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn report_own(
+    file: &Path,
+    user: Option<&User>,
+    site: &Site,
+    account: &Account,
+    output: &mut dyn Write,
+) -> Result<(), Error> {
+    let groups = memberships(site, account)?;
+    let uids = UidRange::read_login_defs()?;
+    let participation = site.participation(account, uids, &|group| groups.contains(group));
+    writeln!(output, "{SITE_FILE}: {}", state(Path::new(SITE_FILE)))?;
+    writeln!(output, "{}: {participation}", printable(&account.name))?;
+    report_user(file, user, site, account, output)
+}
+
+/// Those groups the site mentions that the account is a member of.
+fn memberships<'a>(site: &'a Site, account: &Account) -> Result<BTreeSet<&'a str>, Error> {
+    let mut memberships = BTreeSet::new();
+    for group in site
+        .users
+        .deny_groups
+        .iter()
+        .chain(&site.users.allow_groups)
+    {
+        if account_database::is_member(account, group)? {
+            memberships.insert(group.as_str());
+        }
+    }
+    Ok(memberships)
+}
+
+fn report_user(
+    file: &Path,
+    user: Option<&User>,
+    site: &Site,
+    account: &Account,
+    output: &mut dyn Write,
+) -> Result<(), Error> {
+    let wrong = |problem| Error::Answer {
+        file: file.to_owned(),
+        problem,
+    };
+    let host = host_name()?;
+    let roots = site.roots.iter().map(|root| root.expand(account, &host));
+    let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let answer = config::answer(&site.source_path, site.opt_in, &roots, user, account, &host);
+    let answer = answer.map_err(wrong)?;
+    writeln!(output, "{}: {}", shown(file), state(file))?;
+    match answer {
+        Answer::NotOptedIn => {
+            writeln!(
+                output,
+                "no /nix: users opt in here; `nix-ns init` does that"
+            )?;
+        }
+        Answer::DisabledByUser => writeln!(output, "enable: false (no /nix)")?,
+        Answer::Store {
+            path,
+            allow_symlinks,
+        } => {
+            writeln!(output, "enable: true")?;
+            writeln!(output, "source_path: {}", with_root(&path, site, &roots))?;
+            writeln!(output, "allow_symlinks: {allow_symlinks}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The path, and the root it is below as the site wrote it.
+fn with_root(path: &StorePath, site: &Site, roots: &[PathBuf]) -> String {
+    let mut patterns = site.roots.iter().zip(roots);
+    let pattern = patterns.find(|(_, root)| root.as_path() == path.root());
+    let pattern = pattern
+        .map(|(pattern, _)| pattern.to_string())
+        .unwrap_or_default();
+    format!("{} (below {})", shown(path.as_path()), printable(&pattern))
+}
+
+/// The kernel's own name for the host: what `%H` stands for.
+fn host_name() -> Result<String, Error> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").map_err(Error::HostName)?;
+    Ok(name.trim_end_matches('\n').to_owned())
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}

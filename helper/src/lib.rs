@@ -1,0 +1,11 @@
+//! What the programs of this crate share.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`account_database`] | accounts and groups, asked of `getent` |
+//! | [`command`] | the subcommands of `nix-ns` |
+//! | [`reader`] | `nix-ns-reader`: a user's files, read as that user |
+
+pub mod account_database;
+pub mod command;
+pub mod reader;

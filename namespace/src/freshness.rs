@@ -1,0 +1,92 @@
+//! Whether a configuration or a directory is still the one a namespace was
+//! made from, without asking anybody: only what the kernel has in its caches
+//! counts as an answer, so a dead file server delays no login here.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use config::Fingerprint;
+use nix::errno::Errno;
+
+use crate::error::Error;
+use crate::identity::with_rights_of;
+use crate::kernel::{FileIdentity, Kernel, Remembered, Walk};
+use crate::record::{FileId, Record};
+
+/// What the caches say about the user's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserFile {
+    Absent,
+    Present(Fingerprint),
+    /// Not cached, not permitted, or no such kind of look-up on this kernel.
+    Unknown,
+}
+
+/// A look at a user's files with that user's rights.
+pub(crate) struct Freshness {
+    pub(crate) user_file: UserFile,
+    /// The records whose store directory is not at its path any more.
+    moved: Vec<Record>,
+}
+
+impl Freshness {
+    /// Looks at the configuration and at the directories of these records.
+    pub(crate) fn look(
+        kernel: &dyn Kernel,
+        identity: FileIdentity,
+        user_file: &Path,
+        records: &[&Record],
+    ) -> Result<Self, Error> {
+        with_rights_of(kernel, identity, || Self {
+            user_file: look_at_file(kernel, user_file),
+            moved: records
+                .iter()
+                .filter(|record| has_moved(kernel, record))
+                .map(|record| (*record).clone())
+                .collect(),
+        })
+    }
+
+    /// Whether a namespace is surely what today's configurations amount to.
+    pub(crate) fn confirms(&self, record: &Record, site: Option<Fingerprint>) -> bool {
+        let user = match self.user_file {
+            UserFile::Absent => None,
+            UserFile::Present(fingerprint) => Some(fingerprint),
+            UserFile::Unknown => return false,
+        };
+        record.user == user && record.site == site && !self.moved.contains(record)
+    }
+}
+
+fn look_at_file(kernel: &dyn Kernel, path: &Path) -> UserFile {
+    let file = kernel
+        .refer(path, Walk::Cached)
+        .and_then(|file| kernel.remembered_of(file.as_fd()));
+    match file {
+        Ok(file) => UserFile::Present(fingerprint(&file)),
+        Err(failed) if failed.errno == Errno::ENOENT => UserFile::Absent,
+        Err(_) => UserFile::Unknown,
+    }
+}
+
+fn has_moved(kernel: &dyn Kernel, record: &Record) -> bool {
+    let directory = kernel
+        .refer(&record.path, Walk::Cached)
+        .and_then(|it| kernel.remembered_of(it.as_fd()));
+    match directory {
+        Ok(directory) => FileId::from(&directory) != record.store,
+        Err(failed) => failed.errno == Errno::ENOENT,
+    }
+}
+
+/// As [`Fingerprint`] has it when the file is opened and read.
+fn fingerprint(file: &Remembered) -> Fingerprint {
+    let (ctime_seconds, ctime_nanoseconds) = file.changed;
+    Fingerprint {
+        device: file.device,
+        inode: file.inode,
+        size: file.size,
+        ctime_seconds,
+        ctime_nanoseconds: ctime_nanoseconds.into(),
+    }
+}

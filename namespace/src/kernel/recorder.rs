@@ -1,0 +1,566 @@
+//! A kernel for the unit tests: it records every call, can fail any one of
+//! them, and keeps just enough state (which namespace the caller is in, what is
+//! on `/nix` there, what the registry holds) for the code above to see the
+//! consequences of its own calls.
+
+#![allow(clippy::arithmetic_side_effects, reason = "a test double may panic")]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::{
+    CallFailed, Called, FileIdentity, Kernel, LostWithIdentity, MountFlags, MountId, NamespaceId,
+    Propagation, Remembered, Task, Walk,
+};
+
+/// The host's namespace.
+pub(crate) const HOST: u64 = 1;
+/// Inode number of the user's store directory.
+pub(crate) const STORE: u64 = 500;
+/// Inode number of the host's `/nix`.
+const HOST_NIX: u64 = 400;
+const ROOT_DIRECTORY: u64 = 2;
+
+/// What a descriptor of the recorder's stands for.
+#[derive(Debug, Clone)]
+enum Object {
+    Namespace(u64),
+    Tree {
+        inode: u64,
+        flags: MountFlags,
+        link: Option<OsString>,
+    },
+    Directory(PathBuf),
+    Path(PathBuf),
+}
+
+/// A mount namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Namespace {
+    /// Inode and mount number of what is on `/nix`, if anything.
+    nix: Option<(u64, u64, MountFlags)>,
+    marker: Option<OsString>,
+}
+
+#[derive(Debug)]
+struct State {
+    calls: Vec<String>,
+    failing: Option<(usize, Errno)>,
+    objects: HashMap<RawFd, Object>,
+    namespaces: BTreeMap<u64, Namespace>,
+    current: u64,
+    /// Threads by number, and where they are.
+    threads: BTreeMap<i32, u64>,
+    links: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
+    working_directory: PathBuf,
+    identity: FileIdentity,
+    next: u64,
+}
+
+/// The recording kernel.
+#[derive(Debug)]
+pub(crate) struct Recorder(RefCell<State>);
+
+/// Everything of a caller that must be as found after a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    namespace: u64,
+    working_directory: PathBuf,
+    identity: FileIdentity,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(State {
+            calls: Vec::new(),
+            failing: None,
+            objects: HashMap::new(),
+            namespaces: BTreeMap::from([(HOST, Namespace::default())]),
+            current: HOST,
+            threads: BTreeMap::from([(1, HOST), (100, HOST)]),
+            links: BTreeMap::new(),
+            working_directory: "/".into(),
+            identity: FileIdentity { uid: 0, gid: 0 },
+            next: 10,
+        }))
+    }
+
+    /// Lets the call with this index (from 0) fail.
+    pub(crate) fn fail_at(&self, index: usize) {
+        self.0.borrow_mut().failing = Some((index, Errno::EIO));
+    }
+
+    /// The calls so far, by name.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.0.borrow().calls.clone()
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        let state = self.0.borrow();
+        Position {
+            namespace: state.current,
+            working_directory: state.working_directory.clone(),
+            identity: state.identity,
+        }
+    }
+
+    pub(crate) fn stand_in(&self, directory: &str) {
+        self.0.borrow_mut().working_directory = directory.into();
+    }
+
+    /// Whether the caller sees a user's store directory on `/nix`.
+    pub(crate) fn sees_store(&self) -> bool {
+        let state = self.0.borrow();
+        state.here().nix.is_some()
+    }
+
+    pub(crate) fn is_on_host(&self) -> bool {
+        self.0.borrow().current == HOST
+    }
+
+    /// Another thread logs in where the caller was; the caller is on the host.
+    pub(crate) fn as_another_thread(&self, thread: i32) {
+        let mut state = self.0.borrow_mut();
+        let current = state.current;
+        state.threads.insert(thread, current);
+        state.current = HOST;
+    }
+
+    /// A user's program is mounted over `/nix` in a namespace.
+    pub(crate) fn cover_nix(&self) {
+        let mut state = self.0.borrow_mut();
+        let mount = state.take_number();
+        state.here_mut().nix = Some((666, mount, MountFlags::default()));
+    }
+
+    /// A directory that a user's process might have sent.
+    pub(crate) fn store_directory(&self) -> OwnedFd {
+        self.0
+            .borrow_mut()
+            .hand_out(Object::Path("/home/alice/nix".into()))
+    }
+
+    pub(crate) fn root_directory(&self) -> OwnedFd {
+        self.0
+            .borrow_mut()
+            .hand_out(Object::Path("/home/alice".into()))
+    }
+
+    fn call<T>(&self, call: &'static str, then: impl FnOnce(&mut State) -> Called<T>) -> Called<T> {
+        let mut state = self.0.borrow_mut();
+        let index = state.calls.len();
+        state.calls.push(call.to_owned());
+        match state.failing {
+            Some((failing, errno)) if failing == index => Err(CallFailed { call, errno }),
+            _ => then(&mut state),
+        }
+    }
+}
+
+impl State {
+    fn here(&self) -> &Namespace {
+        &self.namespaces[&self.current]
+    }
+
+    fn here_mut(&mut self) -> &mut Namespace {
+        let current = self.current;
+        self.namespaces.get_mut(&current).unwrap()
+    }
+
+    fn take_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn hand_out(&mut self, object: Object) -> OwnedFd {
+        let descriptor = OwnedFd::from(File::open("/dev/null").unwrap());
+        self.objects.insert(descriptor.as_raw_fd(), object);
+        descriptor
+    }
+
+    fn object(&self, descriptor: BorrowedFd) -> &Object {
+        &self.objects[&descriptor.as_raw_fd()]
+    }
+
+    fn namespace_of(&self, task: Task) -> Called<u64> {
+        match task {
+            Task::Caller => Ok(self.current),
+            Task::Init => Ok(HOST),
+            Task::Thread(thread) => self.threads.get(&thread).copied().ok_or(absent("open")),
+        }
+    }
+
+    fn look(&self, path: &Path) -> Called<Remembered> {
+        let here = self.here();
+        let text = path.to_str().unwrap();
+        match text {
+            "/nix" => match here.nix {
+                Some((inode, mount, _)) => Ok(directory(inode, 1001, mount, true)),
+                None => Ok(directory(HOST_NIX, 0, self.current * 1000, false)),
+            },
+            "/proc/1/root/nix" => Ok(directory(HOST_NIX, 0, HOST * 1000, false)),
+            "/run/nix-ns/self" => Ok(directory(3, 0, 7, here.marker.is_some())),
+            "/" | "/proc/1/root/" => Ok(directory(ROOT_DIRECTORY, 0, 1, true)),
+            "/home/alice/nix" => Ok(directory(STORE, 1001, 1, false)),
+            "/home/alice/.config/nix-ns/config.toml" => Ok(Remembered {
+                mode: libc::S_IFREG | 0o600,
+                ..directory(600, 1001, 1, false)
+            }),
+            _ if text.starts_with("/home") || text == "." => Ok(directory(700, 1001, 1, false)),
+            _ => Err(absent("statx")),
+        }
+    }
+}
+
+fn directory(inode: u64, uid: u32, mount: u64, mount_root: bool) -> Remembered {
+    Remembered {
+        device: 1,
+        inode,
+        mode: libc::S_IFDIR | 0o755,
+        uid,
+        links: 2,
+        size: 0,
+        changed: (1, 2),
+        mount: MountId::Unique(mount),
+        mount_root,
+    }
+}
+
+fn absent(call: &'static str) -> CallFailed {
+    CallFailed {
+        call,
+        errno: Errno::ENOENT,
+    }
+}
+
+impl Kernel for Recorder {
+    fn missing_capabilities(&self) -> Called<Vec<&'static str>> {
+        self.call("capget", |_| Ok(Vec::new()))
+    }
+    fn threads(&self) -> Called<u32> {
+        self.call("statx task", |_| Ok(1))
+    }
+    fn thread(&self) -> i32 {
+        100
+    }
+    fn began(&self, _: i32) -> Called<u64> {
+        self.call("read stat", |_| Ok(12345))
+    }
+    fn pid_namespace(&self) -> Called<u64> {
+        self.call("readlink pid", |_| Ok(9))
+    }
+    fn processes(&self) -> Called<Vec<i32>> {
+        self.call("getdents /proc", |state| {
+            Ok(state.threads.keys().copied().collect())
+        })
+    }
+    fn open_namespace(&self, task: Task) -> Called<OwnedFd> {
+        self.call("open ns/mnt", |state| {
+            let namespace = state.namespace_of(task)?;
+            Ok(state.hand_out(Object::Namespace(namespace)))
+        })
+    }
+    fn namespace_inode(&self, task: Task) -> Called<u64> {
+        self.call("readlink ns/mnt", |state| state.namespace_of(task))
+    }
+    fn namespace_id(&self, namespace: BorrowedFd) -> Called<NamespaceId> {
+        self.call("ioctl NS_GET_MNTNS_ID", |state| {
+            match state.object(namespace) {
+                Object::Namespace(id) => Ok(NamespaceId::Unique(*id)),
+                other => panic!("{other:?} is no namespace"),
+            }
+        })
+    }
+    fn owned_by_callers_user_namespace(&self, _: BorrowedFd) -> Called<bool> {
+        self.call("ioctl NS_GET_USERNS", |_| Ok(true))
+    }
+    fn unshare_directories(&self) -> Called<()> {
+        self.call("unshare CLONE_FS", |_| Ok(()))
+    }
+    fn unshare_mounts(&self) -> Called<()> {
+        self.call("unshare CLONE_NEWNS", |state| {
+            let copy = state.here().clone();
+            let id = state.take_number();
+            state.namespaces.insert(id, copy);
+            state.current = id;
+            Ok(())
+        })
+    }
+    fn enter_namespace(&self, namespace: BorrowedFd) -> Called<()> {
+        self.call("setns", |state| {
+            let Object::Namespace(id) = *state.object(namespace) else {
+                panic!("setns to no namespace")
+            };
+            state.current = id;
+            state.working_directory = "/".into();
+            Ok(())
+        })
+    }
+    fn set_propagation(&self, propagation: Propagation) -> Called<()> {
+        let call = match propagation {
+            Propagation::Slave => "mount slave",
+            Propagation::Shared => "mount shared",
+        };
+        self.call(call, |state| {
+            assert_ne!(
+                state.current, HOST,
+                "the host's propagation is not ours to change"
+            );
+            Ok(())
+        })
+    }
+    fn clone_tree(&self, directory: BorrowedFd) -> Called<OwnedFd> {
+        self.call("open_tree", |state| {
+            let Object::Path(path) = state.object(directory).clone() else {
+                panic!("not a path")
+            };
+            let inode = state.look(&path)?.inode;
+            Ok(state.hand_out(Object::Tree {
+                inode,
+                flags: MountFlags::default(),
+                link: None,
+            }))
+        })
+    }
+    fn new_memory_tree(&self) -> Called<OwnedFd> {
+        self.call("fsmount", |state| {
+            Ok(state.hand_out(Object::Tree {
+                inode: 0,
+                flags: MountFlags::default(),
+                link: None,
+            }))
+        })
+    }
+    fn restrict(&self, tree: BorrowedFd, more: MountFlags) -> Called<()> {
+        self.call("mount_setattr", |state| {
+            let Some(Object::Tree { flags, .. }) = state.objects.get_mut(&tree.as_raw_fd()) else {
+                panic!("no tree")
+            };
+            *flags = flags.and(more);
+            Ok(())
+        })
+    }
+    fn remount(&self, _: &Path, flags: MountFlags) -> Called<()> {
+        self.call("mount remount", |state| {
+            if let Some((_, _, on_nix)) = &mut state.here_mut().nix {
+                *on_nix = flags;
+            }
+            Ok(())
+        })
+    }
+    fn attach(&self, tree: BorrowedFd, path: &Path) -> Called<()> {
+        self.call("move_mount", |state| {
+            assert_ne!(state.current, HOST, "nothing is ever mounted on the host");
+            let Object::Tree { inode, flags, link } = state.object(tree).clone() else {
+                panic!("no tree")
+            };
+            let mount = state.take_number();
+            if path == Path::new("/nix") {
+                state.here_mut().nix = Some((inode, mount, flags));
+            } else {
+                assert!(flags.read_only, "a marker that is not read-only");
+                state.here_mut().marker = link;
+            }
+            Ok(())
+        })
+    }
+    fn detach(&self, path: &Path) -> Called<()> {
+        self.call("umount2", |state| {
+            assert_ne!(state.current, HOST, "nothing is ever unmounted on the host");
+            if path == Path::new("/nix") {
+                state.here_mut().nix = None;
+            } else {
+                state.here_mut().marker = None;
+            }
+            Ok(())
+        })
+    }
+    fn mount_table(&self) -> Called<Vec<u8>> {
+        self.call("read mountinfo", |state| {
+            let mut table = "1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\n".to_owned();
+            if let Some((inode, mount, flags)) = state.here().nix {
+                let root = if inode == STORE {
+                    "/home/alice/nix"
+                } else {
+                    "/"
+                };
+                let flags = if flags.include(MountFlags::STORE) {
+                    "rw,nosuid,nodev,relatime"
+                } else {
+                    "rw,relatime"
+                };
+                table.push_str(&format!(
+                    "{mount} 1 8:1 {root} /nix {flags} - ext4 /dev/sda rw\n"
+                ));
+            }
+            Ok(table.into_bytes())
+        })
+    }
+    fn first_mount(&self, task: Task) -> Called<u64> {
+        self.call("read head of mountinfo", |state| state.namespace_of(task))
+    }
+    fn remembered(&self, path: &Path) -> Called<Remembered> {
+        self.call("statx", |state| state.look(path))
+    }
+    fn remembered_of(&self, file: BorrowedFd) -> Called<Remembered> {
+        self.call("statx fd", |state| match state.object(file).clone() {
+            Object::Path(path) | Object::Directory(path) => state.look(&path),
+            other => panic!("{other:?} is not looked at"),
+        })
+    }
+    fn mount_number(&self, file: BorrowedFd) -> Called<u64> {
+        self.call("statx mount", |state| match state.object(file).clone() {
+            Object::Path(path) => match state.look(&path)?.mount {
+                MountId::Unique(id) | MountId::Reused(id) => Ok(id),
+            },
+            other => panic!("{other:?} is on no mount"),
+        })
+    }
+    fn known_path(&self, file: BorrowedFd) -> Called<PathBuf> {
+        self.call("readlink fd", |state| match state.object(file).clone() {
+            Object::Path(path) => Ok(path),
+            other => panic!("{other:?} has no path"),
+        })
+    }
+    fn refer(&self, path: &Path, _: Walk) -> Called<OwnedFd> {
+        self.call("openat2", |state| {
+            state.look(path)?;
+            let path = if path == Path::new(".") {
+                state.working_directory.clone()
+            } else {
+                path.to_owned()
+            };
+            Ok(state.hand_out(Object::Path(path)))
+        })
+    }
+    fn open_directory(&self, path: &Path) -> Called<OwnedFd> {
+        self.call("open directory", |state| {
+            let there = path == Path::new("/nix") || state.links.contains_key(path);
+            if !there {
+                return Err(absent("open directory"));
+            }
+            Ok(state.hand_out(Object::Directory(path.to_owned())))
+        })
+    }
+    fn entries(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
+        self.call("getdents", |state| {
+            let Object::Directory(path) = state.object(directory) else {
+                panic!("no directory")
+            };
+            Ok(state
+                .links
+                .get(path)
+                .map(|links| links.keys().cloned().collect())
+                .unwrap_or_default())
+        })
+    }
+    fn make_directory(&self, path: &Path, _: u32) -> Called<()> {
+        self.call("mkdir", |state| {
+            state.links.entry(path.to_owned()).or_default();
+            Ok(())
+        })
+    }
+    fn link(&self, text: &OsStr, directory: BorrowedFd, name: &OsStr) -> Called<()> {
+        self.call("symlinkat", |state| {
+            match state.object(directory).clone() {
+                Object::Tree { inode, flags, .. } => {
+                    let tree = Object::Tree {
+                        inode,
+                        flags,
+                        link: Some(text.to_owned()),
+                    };
+                    state.objects.insert(directory.as_raw_fd(), tree);
+                }
+                Object::Directory(path) => {
+                    let links = state.links.get_mut(&path).unwrap();
+                    if links.contains_key(name) {
+                        return Err(CallFailed {
+                            call: "symlinkat",
+                            errno: Errno::EEXIST,
+                        });
+                    }
+                    links.insert(name.to_owned(), text.to_owned());
+                }
+                other => panic!("{other:?} holds no links"),
+            }
+            Ok(())
+        })
+    }
+    fn link_text(&self, directory: BorrowedFd, name: &OsStr) -> Called<OsString> {
+        self.call("readlinkat", |state| {
+            let Object::Directory(path) = state.object(directory) else {
+                panic!("no directory")
+            };
+            state.links[path]
+                .get(name)
+                .cloned()
+                .ok_or(absent("readlinkat"))
+        })
+    }
+    fn link_text_at(&self, _: &Path) -> Called<OsString> {
+        self.call("readlink marker", |state| {
+            state.here().marker.clone().ok_or(absent("readlink"))
+        })
+    }
+    fn rename(&self, directory: BorrowedFd, from: &OsStr, to: &OsStr) -> Called<()> {
+        self.call("renameat", |state| {
+            let Object::Directory(path) = state.object(directory).clone() else {
+                panic!("no directory")
+            };
+            let links = state.links.get_mut(&path).unwrap();
+            let text = links.remove(from).ok_or(absent("renameat"))?;
+            links.insert(to.to_owned(), text);
+            Ok(())
+        })
+    }
+    fn unlink(&self, directory: BorrowedFd, name: &OsStr) -> Called<()> {
+        self.call("unlinkat", |state| {
+            let Object::Directory(path) = state.object(directory).clone() else {
+                panic!("no directory")
+            };
+            state
+                .links
+                .get_mut(&path)
+                .unwrap()
+                .remove(name)
+                .map(drop)
+                .ok_or(absent("unlinkat"))
+        })
+    }
+    fn working_directory(&self) -> Called<PathBuf> {
+        self.call("getcwd", |state| Ok(state.working_directory.clone()))
+    }
+    fn change_directory(&self, directory: BorrowedFd) -> Called<()> {
+        self.call("fchdir", |state| {
+            let Object::Path(path) = state.object(directory).clone() else {
+                panic!("no directory")
+            };
+            state.working_directory = path;
+            Ok(())
+        })
+    }
+    fn assume(&self, identity: FileIdentity) -> Called<(FileIdentity, LostWithIdentity)> {
+        self.call("setfsuid", |state| {
+            let lost = LostWithIdentity {
+                parent_death_signal: 0,
+                dumpable: 1,
+                effective: caps::CapsHashSet::new(),
+            };
+            let before = state.identity;
+            state.identity = identity;
+            Ok((before, lost))
+        })
+    }
+    fn resume(&self, identity: FileIdentity, _: LostWithIdentity) -> Called<()> {
+        self.call("setfsuid back", |state| {
+            state.identity = identity;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! The mount namespace in which `/nix` is one user's store directory.
+//!
+//! A session's life here, in the order it happens:
+//!
+//! - [`place`]: where the calling thread is. The marker says it, nothing else.
+//! - [`leave`]: off somebody's `/nix`, back to the host's view.
+//! - [`host`]: whether the host's own `/nix` may be covered at all.
+//! - [`reader`]: the user's configuration and directory, read as the user, in
+//!   another program.
+//! - [`store`]: the directory that came back, checked.
+//! - [`registry`]: which namespaces the user already has.
+//! - [`join`]: into one of them, verified, or back.
+//! - [`build`]: a new one around the calling thread, verified, or back.
+//! - [`session`]: all of the above, as one decision for a login.
+//!
+//! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
+//! [`record`], what is read and written; [`way_back`], which makes "all or
+//! nothing" true; [`error`], every reason not to have `/nix`.
+
+pub mod error;
+pub mod kernel;
+pub mod mount_table;
+pub mod place;
+pub mod reader;
+pub mod record;
+pub mod session;
+
+mod build;
+mod freshness;
+mod host;
+mod identity;
+mod join;
+mod leave;
+mod registry;
+mod store;
+mod way_back;
+
+pub use error::{Error, Gravity};
+pub use kernel::{Kernel, Linux};
+pub use leave::Left;
+pub use session::{Entered, Login, Opened, WithoutNix};
+
+/// Where the store directory is mounted.
+pub const NIX: &str = "/nix";
+/// Root's directory for the marker and the registry.
+pub const RUN: &str = "/run/nix-ns";

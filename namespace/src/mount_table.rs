@@ -1,0 +1,196 @@
+//! The mount table: what the kernel itself says is mounted where
+//! (`/proc/PID/mountinfo`, `proc(5)`). Unlike a question to the mounted file
+//! system, it cannot be forged by a FUSE server, and cannot hang.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use crate::kernel::{MountFlags, parse_decimal};
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Number of the mount, reused after it is gone.
+    pub id: u64,
+    /// Which directory of the file system is the root of the mount.
+    pub root: PathBuf,
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// Its flags.
+    pub flags: MountFlags,
+    /// Type of the file system, with its subtype: `ext4`, `fuse.sshfs`.
+    pub file_system: String,
+    /// Options of the file system.
+    pub options: String,
+}
+
+/// The mounts of one namespace, in the order they are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountTable(Vec<Mount>);
+
+impl MountTable {
+    /// Reads the kernel's text. A line that is not understood is left out: a
+    /// mount that is looked for and not found is an error of its own.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Self {
+        Self(
+            text.split(|byte| *byte == b'\n')
+                .filter_map(Mount::parse)
+                .collect(),
+        )
+    }
+
+    /// The mount with this number.
+    #[must_use]
+    pub fn by_id(&self, id: u64) -> Option<&Mount> {
+        self.0.iter().find(|mount| mount.id == id)
+    }
+}
+
+impl Mount {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        // A variable number of propagation fields ends with a lone dash.
+        let (mount, file_system) = fields.split_at_checked(
+            fields
+                .iter()
+                .skip(6)
+                .position(|field| *field == b"-")?
+                .checked_add(6)?,
+        )?;
+        let [id, _parent, _device, root, point, flags, ..] = mount else {
+            return None;
+        };
+        let [_dash, kind, _source, options, ..] = file_system else {
+            return None;
+        };
+        Some(Self {
+            id: parse_decimal(std::str::from_utf8(id).ok()?)?,
+            root: unescape(root),
+            point: unescape(point),
+            flags: parse_flags(flags),
+            file_system: String::from_utf8_lossy(kind).into_owned(),
+            options: String::from_utf8_lossy(options).into_owned(),
+        })
+    }
+
+    /// The path, from the root of the file system, of a file that this mount
+    /// shows at `path`.
+    #[must_use]
+    pub fn root_of(&self, path: &Path) -> Option<PathBuf> {
+        let rest = path.strip_prefix(&self.point).ok()?;
+        Some(if rest.as_os_str().is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(rest)
+        })
+    }
+
+    /// For a FUSE file system: the user whose program answers for it.
+    #[must_use]
+    pub fn fuse_user(&self) -> Option<u32> {
+        let fuse = ["fuse", "fuseblk"].contains(&self.file_system.as_str())
+            || self.file_system.starts_with("fuse.")
+            || self.file_system.starts_with("fuseblk.");
+        let user = || {
+            self.options
+                .split(',')
+                .find_map(|option| option.strip_prefix("user_id="))
+        };
+        // A FUSE file system that does not say whose it is may be anybody's.
+        fuse.then(|| {
+            user()
+                .and_then(|user| user.parse().ok())
+                .unwrap_or(u32::MAX)
+        })
+    }
+}
+
+fn parse_flags(text: &[u8]) -> MountFlags {
+    let mut flags = MountFlags::default();
+    for flag in text.split(|byte| *byte == b',') {
+        match flag {
+            b"ro" => flags.read_only = true,
+            b"nosuid" => flags.no_suid = true,
+            b"nodev" => flags.no_dev = true,
+            b"noexec" => flags.no_exec = true,
+            b"noatime" => flags.no_atime = true,
+            b"nodiratime" => flags.no_diratime = true,
+            b"relatime" => flags.relatime = true,
+            b"nosymfollow" => flags.no_symfollow = true,
+            _ => {}
+        }
+    }
+    flags
+}
+
+/// Undoes `\040` and its like: the kernel writes blank, tab, newline and
+/// backslash in octal (`seq_path` with `" \t\n\\"`).
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut path = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte == b'\\'
+            && let Some((digits, tail)) = rest.split_at_checked(3)
+            && let Some(byte) = std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 8).ok())
+        {
+            path.push(byte);
+            rest = tail;
+        } else {
+            path.push(byte);
+        }
+    }
+    PathBuf::from(OsString::from_vec(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"\
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n\
+30 22 0:30 / /home/a\\040b rw,nosuid,nodev,noexec,relatime master:3 shared:9 propagate_from:2 - fuse.sshfs sshfs rw,user_id=1001,group_id=1001\n\
+31 22 254:0 /srv/x /nix ro,nosuid - ext4 /dev/vda rw\n\
+not a line\n";
+
+    #[test]
+    fn reads_the_kernels_lines_and_skips_the_rest() {
+        let table = MountTable::parse(TABLE);
+        assert_eq!(table.0.len(), 3);
+        let home = table.by_id(30).unwrap();
+        assert_eq!(home.point, Path::new("/home/a b"));
+        assert!(home.flags.no_exec && home.flags.no_suid && !home.flags.read_only);
+        assert_eq!(home.fuse_user(), Some(1001));
+        assert!(table.by_id(31).unwrap().flags.read_only);
+        assert_eq!(table.by_id(31).unwrap().fuse_user(), None);
+    }
+
+    #[test]
+    fn a_fuse_that_hides_its_user_is_nobodys() {
+        let table = MountTable::parse(b"9 1 0:9 / /x rw - fuse x rw,user_id=junk\n");
+        assert_eq!(table.by_id(9).unwrap().fuse_user(), Some(u32::MAX));
+    }
+
+    #[test]
+    fn a_root_below_the_mount_is_found() {
+        let table = MountTable::parse(TABLE);
+        let nix = table.by_id(31).unwrap();
+        assert_eq!(
+            nix.root_of(Path::new("/nix/store")),
+            Some("/srv/x/store".into())
+        );
+        assert_eq!(nix.root_of(Path::new("/nix")), Some("/srv/x".into()));
+        assert_eq!(nix.root_of(Path::new("/nixos")), None);
+    }
+
+    #[test]
+    fn octal_escapes_are_undone_and_a_lone_backslash_stays() {
+        assert_eq!(unescape(br"/a\040b\134c"), Path::new(r"/a b\c"));
+        assert_eq!(unescape(br"/a\0"), Path::new(r"/a\0"));
+        assert_eq!(unescape(br"/a\999"), Path::new(r"/a\999"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Where the caller is. The marker says whose namespace it is, and nothing
+//! else does: never the owner of `/nix`, nor anything else that a user can
+//! mount over, change or make hang. The setuid `fusermount` mounts on any
+//! directory the user owns, `/nix` included, and a FUSE server answers any
+//! owner it likes; `/run/nix-ns` is root's, so it mounts nothing there.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use crate::kernel::{Called, Kernel, Task};
+use crate::record::{FileId, Record};
+
+/// The directory that the marker is mounted on.
+pub const MARKER: &str = "/run/nix-ns/self";
+/// The link in it that says whose namespace this is.
+const MARKER_LINK: &str = "/run/nix-ns/self/namespace";
+
+/// Where a thread is, before it is moved or left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The mount namespace of the system's first process.
+    Host,
+    /// The very nix namespace that its marker names.
+    Nix(Box<Record>),
+    /// A namespace that another tool made from a nix namespace: its marker is a
+    /// copy. `None` when the marker cannot be read.
+    Derived(Option<Box<Record>>),
+    /// A private namespace that has nothing of ours. With the directory that
+    /// the host has at `/nix`, as far as it can be known.
+    Private {
+        /// The host's `/nix`.
+        host_nix: Option<FileId>,
+    },
+}
+
+impl Place {
+    /// Finds out where the calling thread is.
+    ///
+    /// # Errors
+    /// When the kernel does not say which namespace the thread is in.
+    pub fn find(kernel: &dyn Kernel) -> Called<Self> {
+        if let Some(marker) = read_marker(kernel) {
+            return Ok(match marker {
+                Some(record) if is_current(kernel, &record)? => Self::Nix(Box::new(record)),
+                record => Self::Derived(record.map(Box::new)),
+            });
+        }
+        if is_host(kernel)? {
+            return Ok(Self::Host);
+        }
+        let init_nix = kernel.remembered(Path::new("/proc/1/root/nix"));
+        Ok(Self::Private {
+            host_nix: init_nix.ok().map(|nix| FileId::from(&nix)),
+        })
+    }
+}
+
+/// The marker's record; outer `None` is "no marker", inner "not readable".
+#[expect(
+    clippy::option_option,
+    reason = "an unreadable marker is still a marker"
+)]
+pub(crate) fn read_marker(kernel: &dyn Kernel) -> Option<Option<Record>> {
+    match kernel.link_text_at(Path::new(MARKER_LINK)) {
+        Ok(text) => Some(Record::parse(&text)),
+        // Something is mounted there that has no such link: not the host's.
+        Err(_) => kernel
+            .remembered(Path::new(MARKER))
+            .is_ok_and(|marker| marker.mount_root)
+            .then_some(None),
+    }
+}
+
+fn is_current(kernel: &dyn Kernel, record: &Record) -> Called<bool> {
+    let namespace = kernel.open_namespace(Task::Caller)?;
+    Ok(kernel.namespace_id(namespace.as_fd())? == record.namespace)
+}
+
+/// Both namespaces are alive now, so their inode numbers tell them apart. Where
+/// the first process may not be looked at (SELinux, a lesser container root),
+/// its mount table still may: no two living mounts have the same number.
+fn is_host(kernel: &dyn Kernel) -> Called<bool> {
+    let callers = kernel.namespace_inode(Task::Caller)?;
+    match kernel.namespace_inode(Task::Init) {
+        Ok(hosts) => Ok(callers == hosts),
+        Err(_) => Ok(kernel.first_mount(Task::Caller)? == kernel.first_mount(Task::Init)?),
+    }
+}
+
+/// Whether the caller's root directory is the system's. A caller that was
+/// chrooted is left alone: `setns` would lift it out of its root.
+pub(crate) fn has_the_systems_root(kernel: &dyn Kernel) -> bool {
+    let Ok(own) = kernel.remembered(Path::new("/")) else {
+        return false;
+    };
+    match kernel.remembered(Path::new("/proc/1/root/")) {
+        Ok(init) => own.is(&init),
+        Err(_) => own.mount_root,
+    }
+}
+
+/// The link below [`MARKER`], by its name alone.
+pub(crate) fn marker_link_name() -> &'static str {
+    "namespace"
+}
+
+/// [`MARKER`] as a path.
+pub(crate) fn marker() -> PathBuf {
+    PathBuf::from(MARKER)
+}

@@ -1,0 +1,189 @@
+//! The module's side: start the reader, ask, wait no longer than agreed.
+
+use std::ffi::CString;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
+
+use config::Account;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+};
+
+use super::child::{Instructions, NOT_STARTED, ROOTS, end};
+use super::protocol::LONGEST_REPLY;
+use super::{MOST_ROOTS, PATIENCE, PROGRAM, Reply, Request};
+use crate::error::Error;
+use crate::kernel::CallFailed;
+
+/// Reads a user's configuration and directory with that user's rights.
+pub trait Reader {
+    /// Asks, with the account's groups.
+    ///
+    /// # Errors
+    /// [`Error::Silent`] when nothing came in time, [`Error::Reader`] when the
+    /// program could not be run or made no sense.
+    fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error>;
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reading {
+    /// The user's word, to be checked.
+    pub reply: Reply,
+    /// The directory that came with it.
+    pub directory: Option<OwnedFd>,
+    /// The site's roots, opened before the user could have a hand in it.
+    pub roots: Vec<OwnedFd>,
+}
+
+/// The real one: a child that becomes the user and runs [`PROGRAM`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpawnedReader;
+
+impl Reader for SpawnedReader {
+    fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error> {
+        let deadline = Instant::now().checked_add(PATIENCE);
+        let instructions = instructions(request, groups)?;
+        let text = toml::to_string(request)
+            .map_err(|error| Error::Reader(format!("cannot be asked ({error})")))?;
+        let (ours, childs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .map_err(failed("socketpair"))?;
+        sendmsg::<()>(
+            ours.as_raw_fd(),
+            &[IoSlice::new(text.as_bytes())],
+            &[],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )
+        .map_err(failed("sendmsg"))?;
+        let child = instructions.start(childs.as_fd())?;
+        drop(childs);
+        let answer = listen(ours.as_fd(), deadline);
+        end(&child);
+        answer
+    }
+}
+
+fn instructions(request: &Request, groups: &[u32]) -> Result<Instructions, Error> {
+    let c_string = |bytes: &[u8]| {
+        CString::new(bytes)
+            .map_err(|_| Error::Reader("cannot be given a path with a NUL".to_owned()))
+    };
+    let roots = request
+        .roots
+        .iter()
+        .take(MOST_ROOTS)
+        .map(|root| c_string(root.as_os_str().as_bytes()))
+        .collect::<Result<_, _>>()?;
+    let Account { uid, gid, .. } = request.account;
+    Ok(Instructions::new(
+        c_string(PROGRAM.as_bytes())?,
+        roots,
+        uid,
+        gid,
+        groups.to_vec(),
+    ))
+}
+
+fn listen(socket: BorrowedFd, deadline: Option<Instant>) -> Result<Reading, Error> {
+    // First our own code in the child speaks, then, after exec, a program that
+    // belongs to the user. The order is the kernel's.
+    let (message, roots) = receive(socket, deadline)?;
+    if message.first() != Some(&ROOTS) {
+        return Err(not_started(&message));
+    }
+    let (message, mut directories) = receive(socket, deadline)?;
+    if message.first() == Some(&NOT_STARTED) {
+        return Err(not_started(&message));
+    }
+    let reply = Reply::parse(&message)
+        .ok_or_else(|| Error::Reader("answered what nobody understands".to_owned()))?;
+    let directory = (directories.len() == 1)
+        .then(|| directories.pop())
+        .flatten();
+    Ok(Reading {
+        reply,
+        directory,
+        roots,
+    })
+}
+
+fn receive(
+    socket: BorrowedFd,
+    deadline: Option<Instant>,
+) -> Result<(Vec<u8>, Vec<OwnedFd>), Error> {
+    wait(socket, deadline)?;
+    let mut bytes = vec![0; LONGEST_REPLY];
+    let mut control = nix::cmsg_space!([libc::c_int; MOST_ROOTS]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)
+        .map_err(failed("recvmsg"))?;
+    let mut descriptors = Vec::new();
+    for part in message.cmsgs().map_err(failed("recvmsg"))? {
+        if let ControlMessageOwned::ScmRights(received) = part {
+            descriptors.extend(received.into_iter().map(own));
+        }
+    }
+    let length = message.bytes;
+    bytes.truncate(length);
+    if length == 0 {
+        return Err(Error::Reader("ended without a word".to_owned()));
+    }
+    Ok((bytes, descriptors))
+}
+
+fn wait(socket: BorrowedFd, deadline: Option<Instant>) -> Result<(), Error> {
+    loop {
+        let left = deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            .unwrap_or_default();
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], timeout) {
+            Ok(0) => return Err(Error::Silent(PATIENCE)),
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => {
+                return Err(CallFailed {
+                    call: "poll",
+                    errno,
+                }
+                .into());
+            }
+        }
+    }
+}
+
+fn not_started(message: &[u8]) -> Error {
+    let errno = match message {
+        [NOT_STARTED, errno @ ..] => errno.try_into().map(i32::from_ne_bytes).ok(),
+        _ => None,
+    };
+    Error::Reader(match errno {
+        Some(errno) => format!("cannot be started ({})", Errno::from_raw(errno)),
+        None => "began with what nobody understands".to_owned(),
+    })
+}
+
+#[allow(
+    unsafe_code,
+    reason = "the library hands out received descriptors as numbers"
+)]
+fn own(descriptor: libc::c_int) -> OwnedFd {
+    // SAFETY: the kernel has just made this descriptor for this process, and
+    // nothing else knows it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
+    move |errno| CallFailed { call, errno }
+}

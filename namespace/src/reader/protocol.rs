@@ -1,0 +1,143 @@
+//! What the module and its reader say to each other: one request, one reply.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use config::{Account, Fingerprint, SourcePath};
+use serde::{Deserialize, Serialize};
+
+use crate::record::{fingerprint_to_text, parse_fingerprint};
+
+/// Longest reply that is listened to, in bytes.
+pub const LONGEST_REPLY: usize = 8192;
+
+/// What the module asks. From root, so its form is the convenient one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Whether a user without a configuration of their own is left out.
+    pub opt_in: bool,
+    /// Where the site puts a store directory.
+    pub source_path: SourcePath,
+    /// Directories the site allows, expanded.
+    pub roots: Vec<PathBuf>,
+    /// Name of this host.
+    pub host: String,
+    /// Who asks; the groups are left out.
+    pub account: Account,
+}
+
+/// What the reader answers; with [`Finding::Store`] comes a descriptor of the
+/// directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The user configuration that was read, if there was one.
+    pub user: Option<Fingerprint>,
+    /// What it amounts to.
+    pub finding: Finding,
+}
+
+/// What the user's configuration and the site's amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The directory that came along is to be `/nix`.
+    Store {
+        /// The path it was opened by.
+        path: PathBuf,
+    },
+    /// The user has no configuration, and the site wants one.
+    NotOptedIn,
+    /// The user has switched it off.
+    Disabled,
+    /// Something of the user's is wrong; what, and what to do.
+    Refused(String),
+}
+
+impl Reply {
+    /// As sent.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (kind, rest): (&str, &[u8]) = match &self.finding {
+            Finding::Store { path } => ("store", path.as_os_str().as_bytes()),
+            Finding::NotOptedIn => ("not-opted-in", b""),
+            Finding::Disabled => ("disabled", b""),
+            Finding::Refused(why) => ("refused", why.as_bytes()),
+        };
+        let mut bytes = format!("{kind} {}\n", fingerprint_to_text(self.user)).into_bytes();
+        bytes.extend_from_slice(rest);
+        bytes.truncate(LONGEST_REPLY);
+        bytes
+    }
+
+    /// Reads what a process of the user's sent.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let split = bytes.iter().position(|byte| *byte == b'\n')?;
+        let (head, rest) = bytes.split_at_checked(split)?;
+        let rest = rest.strip_prefix(b"\n")?;
+        let (kind, user) = std::str::from_utf8(head).ok()?.split_once(' ')?;
+        let user = parse_fingerprint(user)?;
+        let finding = match kind {
+            "store" => Finding::Store {
+                path: PathBuf::from(std::ffi::OsString::from_vec(rest.to_vec())),
+            },
+            "not-opted-in" if rest.is_empty() => Finding::NotOptedIn,
+            "disabled" if rest.is_empty() => Finding::Disabled,
+            "refused" => Finding::Refused(config::printable(&String::from_utf8_lossy(rest))),
+            _ => return None,
+        };
+        Some(Self { user, finding })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_understood() {
+        let user = Some(Fingerprint {
+            device: 1,
+            inode: 2,
+            size: 3,
+            ctime_seconds: 4,
+            ctime_nanoseconds: 5,
+        });
+        for finding in [
+            Finding::Store {
+                path: "/home/a\nb".into(),
+            },
+            Finding::NotOptedIn,
+            Finding::Disabled,
+            Finding::Refused("why".to_owned()),
+        ] {
+            for user in [user, None] {
+                let reply = Reply {
+                    user,
+                    finding: finding.clone(),
+                };
+                assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_hostile_reader_sends_is_nothing_or_printable() {
+        for bytes in [
+            &b""[..],
+            b"\n",
+            b"store",
+            b"store -",
+            b"store x\n/",
+            b"disabled -\nmore",
+            b"root -\n",
+            b"\xff -\n",
+        ] {
+            assert_eq!(Reply::parse(bytes), None, "{bytes:?}");
+        }
+        let reply = Reply::parse(b"refused -\nline\nMay 1 sshd: root logged in \x1b[2J").unwrap();
+        let Finding::Refused(why) = reply.finding else {
+            panic!("{reply:?}")
+        };
+        assert!(!why.contains(['\n', '\u{1b}']), "{why}");
+    }
+}

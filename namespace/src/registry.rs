@@ -1,0 +1,359 @@
+//! The registry, `/run/nix-ns/1`: which nix namespaces a user has, and which
+//! threads were put into them.
+//!
+//! Two kinds of entries, in one directory a user, which only root can open:
+//!
+//! ```text
+//! namespace.DEVICE.INODE.GENERATION -> a record
+//! session.NAMESPACE.PIDNAMESPACE.THREAD -> when the thread began
+//! ```
+//!
+//! All are symbolic links, which are there whole or not at all and which no
+//! size limit of a caller (`ulimit -f 0; su`) can cut short. There is no lock:
+//! alice may stop her own `su bob` at any instant, and bob must not wait for
+//! her. Instead, the first link with a name wins: of several logins that build
+//! a namespace for one store directory at the same time, the one that makes the
+//! next generation's link is *elected*, and the others give theirs up and join.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use config::Fingerprint;
+use nix::errno::Errno;
+
+use crate::kernel::{Called, Kernel, NamespaceId, Task, parse_decimal};
+use crate::record::{FileId, Record};
+
+/// Format 1. A later format gets a directory of its own.
+const ROOT: &str = "/run/nix-ns/1";
+/// The owner alone; set-group-ID so that entries are group root's, whatever
+/// group the caller (su: the group of whoever called it) has.
+const MODE: u32 = 0o2700;
+
+/// One user's directory in the registry.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    directory: OwnedFd,
+}
+
+/// A namespace that was elected for a store directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elected {
+    pub(crate) record: Record,
+    name: OsString,
+    generation: u64,
+}
+
+/// A thread that was put into a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Session {
+    name: OsString,
+    namespace: NamespaceId,
+    pid_namespace: u64,
+    thread: i32,
+}
+
+/// Everything in a user's directory, as of one look.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    /// For each store directory, the latest election.
+    elected: Vec<Elected>,
+    sessions: Vec<Session>,
+}
+
+impl Registry {
+    /// Opens a user's directory if there is one.
+    pub(crate) fn find(kernel: &dyn Kernel, uid: u32) -> Called<Option<Self>> {
+        match kernel.open_directory(&directory_of(uid)) {
+            Ok(directory) => Ok(Some(Self { directory })),
+            Err(failed) if failed.errno == Errno::ENOENT => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Opens a user's directory, made if need be.
+    pub(crate) fn make(kernel: &dyn Kernel, uid: u32) -> Called<Self> {
+        kernel.make_directory(crate::RUN.as_ref(), 0o755)?;
+        kernel.make_directory(ROOT.as_ref(), MODE)?;
+        let path = directory_of(uid);
+        kernel.make_directory(&path, MODE)?;
+        Ok(Self {
+            directory: kernel.open_directory(&path)?,
+        })
+    }
+
+    /// Looks at everything once. What is not understood is left alone.
+    pub(crate) fn entries(&self, kernel: &dyn Kernel) -> Called<Entries> {
+        let mut entries = Entries::default();
+        for name in kernel.entries(self.directory.as_fd())? {
+            if let Some(session) = Session::parse(&name) {
+                entries.sessions.push(session);
+            } else if let Some((store, generation)) = parse_elected(&name)
+                && let Ok(text) = kernel.link_text(self.directory.as_fd(), &name)
+                && let Some(record) = Record::parse(&text)
+                && record.store == store
+            {
+                entries.keep_latest(Elected {
+                    record,
+                    name,
+                    generation,
+                });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Says that the calling thread is in a namespace.
+    pub(crate) fn add_session(&self, kernel: &dyn Kernel, namespace: NamespaceId) -> Called<()> {
+        let thread = kernel.thread();
+        let name = session_name(namespace, kernel.pid_namespace()?, thread);
+        let began = OsString::from(kernel.began(thread)?.to_string());
+        match kernel.link(&began, self.directory.as_fd(), &name) {
+            // Left by an earlier thread of the same number.
+            Err(failed) if failed.errno == Errno::EEXIST => {
+                kernel.unlink(self.directory.as_fd(), &name)?;
+                kernel.link(&began, self.directory.as_fd(), &name)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Takes the calling thread out again, if it is there and still may be:
+    /// `(sd-pam)` closes as the user. A stale entry is harmless.
+    pub(crate) fn remove_session(&self, kernel: &dyn Kernel, namespace: NamespaceId) {
+        if let Ok(pid_namespace) = kernel.pid_namespace() {
+            let name = session_name(namespace, pid_namespace, kernel.thread());
+            let _ = kernel.unlink(self.directory.as_fd(), &name);
+        }
+    }
+
+    /// Tries to make a record the elected one, as the successor of a dead one.
+    /// `false`: another one was.
+    pub(crate) fn elect(
+        &self,
+        kernel: &dyn Kernel,
+        record: &Record,
+        dead: Option<&Elected>,
+    ) -> Called<bool> {
+        let generation = dead.map_or(1, |dead| dead.generation.saturating_add(1));
+        let name = elected_name(record.store, generation);
+        match kernel.link(&record.to_text(), self.directory.as_fd(), &name) {
+            Ok(()) => {}
+            Err(failed) if failed.errno == Errno::EEXIST => return Ok(false),
+            Err(failed) => return Err(failed),
+        }
+        // A late comer may have found the name free because its bearer was
+        // already superseded and removed: the latest generation is the elected.
+        if !self.is_elected(kernel, record)? {
+            kernel.unlink(self.directory.as_fd(), &name)?;
+            return Ok(false);
+        }
+        if let Some(dead) = dead {
+            self.forget(kernel, &dead.name)?;
+        }
+        Ok(true)
+    }
+
+    /// After superseding a dead namespace: whether somebody had joined that one
+    /// at the last moment. Then it is elected again, and this one is not.
+    pub(crate) fn yields(
+        &self,
+        kernel: &dyn Kernel,
+        record: &Record,
+        dead: Option<&Elected>,
+    ) -> Called<bool> {
+        let Some(dead) = dead else { return Ok(false) };
+        let entries = self.entries(kernel)?;
+        if !self.has_session(kernel, &entries, &dead.record)? {
+            return Ok(false);
+        }
+        let ours = entries
+            .elected(record.store)
+            .filter(|elected| elected.record == *record);
+        Ok(match ours {
+            Some(ours) => self.elect(kernel, &dead.record, Some(ours))?,
+            None => true,
+        })
+    }
+
+    fn has_session(&self, kernel: &dyn Kernel, entries: &Entries, record: &Record) -> Called<bool> {
+        for session in entries
+            .sessions
+            .iter()
+            .filter(|session| session.namespace == record.namespace)
+        {
+            if self.open_session(kernel, session)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes that a namespace is what today's configurations amount to, so that
+    /// the next login need not read them.
+    pub(crate) fn refresh(
+        &self,
+        kernel: &dyn Kernel,
+        elected: &Elected,
+        site: Option<Fingerprint>,
+        user: Option<Fingerprint>,
+    ) -> Called<()> {
+        let record = Record {
+            site,
+            user,
+            ..elected.record.clone()
+        };
+        if record == elected.record {
+            return Ok(());
+        }
+        let name = OsString::from(format!("new.{}", kernel.thread()));
+        self.forget(kernel, &name)?;
+        kernel.link(&record.to_text(), self.directory.as_fd(), &name)?;
+        kernel.rename(self.directory.as_fd(), &name, &elected.name)
+    }
+
+    /// Whether a record is the elected one of its store directory now.
+    pub(crate) fn is_elected(&self, kernel: &dyn Kernel, record: &Record) -> Called<bool> {
+        let entries = self.entries(kernel)?;
+        Ok(entries
+            .elected(record.store)
+            .is_some_and(|elected| elected.record.namespace == record.namespace))
+    }
+
+    /// Opens a namespace through a thread that is in it. Threads found gone are
+    /// taken off the registry.
+    pub(crate) fn open_member(
+        &self,
+        kernel: &dyn Kernel,
+        entries: &Entries,
+        record: &Record,
+    ) -> Called<Option<OwnedFd>> {
+        let pid_namespace = kernel.pid_namespace()?;
+        for session in &entries.sessions {
+            if session.pid_namespace != pid_namespace || session.namespace != record.namespace {
+                continue;
+            }
+            match self.open_session(kernel, session)? {
+                Some(namespace) => return Ok(Some(namespace)),
+                None => self.forget(kernel, &session.name)?,
+            }
+        }
+        open_survivor(kernel, record)
+    }
+
+    fn open_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<Option<OwnedFd>> {
+        let Ok(namespace) = kernel.open_namespace(Task::Thread(session.thread)) else {
+            return Ok(None);
+        };
+        if kernel.namespace_id(namespace.as_fd())? != session.namespace {
+            return Ok(None);
+        }
+        if let NamespaceId::Unique(_) = session.namespace {
+            return Ok(Some(namespace));
+        }
+        // The inode number alone may belong to a newer namespace, even one that
+        // a user made: the thread must be the one that was registered.
+        let began = kernel.link_text(self.directory.as_fd(), &session.name)?;
+        let same = kernel
+            .began(session.thread)
+            .is_ok_and(|ticks| OsStr::new(&ticks.to_string()) == began);
+        let ours = same && kernel.owned_by_callers_user_namespace(namespace.as_fd())?;
+        Ok(ours.then_some(namespace))
+    }
+
+    fn forget(&self, kernel: &dyn Kernel, name: &OsStr) -> Called<()> {
+        match kernel.unlink(self.directory.as_fd(), name) {
+            Err(failed) if failed.errno != Errno::ENOENT => Err(failed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A process that outlived every session (tmux, nohup) and is still in the
+/// recorded namespace. Only a 64-bit number can be looked for: a user may plant
+/// a namespace, but not one with a number that root wrote down.
+fn open_survivor(kernel: &dyn Kernel, record: &Record) -> Called<Option<OwnedFd>> {
+    let NamespaceId::Unique(_) = record.namespace else {
+        return Ok(None);
+    };
+    for process in kernel.processes()? {
+        let task = Task::Thread(process);
+        if kernel.namespace_inode(task) == Ok(record.inode)
+            && let Ok(namespace) = kernel.open_namespace(task)
+            && kernel.namespace_id(namespace.as_fd()) == Ok(record.namespace)
+        {
+            return Ok(Some(namespace));
+        }
+    }
+    Ok(None)
+}
+
+impl Entries {
+    /// The elected namespace of a store directory.
+    pub(crate) fn elected(&self, store: FileId) -> Option<&Elected> {
+        self.elected
+            .iter()
+            .find(|elected| elected.record.store == store)
+    }
+
+    /// All elected namespaces.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Elected> {
+        self.elected.iter()
+    }
+
+    fn keep_latest(&mut self, candidate: Elected) {
+        match self
+            .elected
+            .iter_mut()
+            .find(|elected| elected.record.store == candidate.record.store)
+        {
+            Some(elected) if elected.generation < candidate.generation => *elected = candidate,
+            Some(_) => {}
+            None => self.elected.push(candidate),
+        }
+    }
+}
+
+impl Session {
+    fn parse(name: &OsStr) -> Option<Self> {
+        let mut parts = name.to_str()?.split('.');
+        if parts.next()? != "session" {
+            return None;
+        }
+        let session = Self {
+            name: name.to_owned(),
+            namespace: NamespaceId::parse(parts.next()?)?,
+            pid_namespace: parts.next().and_then(parse_decimal)?,
+            thread: parts.next().and_then(parse_decimal)?.try_into().ok()?,
+        };
+        parts.next().is_none().then_some(session)
+    }
+}
+
+fn session_name(namespace: NamespaceId, pid_namespace: u64, thread: i32) -> OsString {
+    format!("session.{namespace}.{pid_namespace}.{thread}").into()
+}
+
+fn elected_name(store: FileId, generation: u64) -> OsString {
+    format!("namespace.{}.{}.{generation}", store.device, store.inode).into()
+}
+
+fn parse_elected(name: &OsStr) -> Option<(FileId, u64)> {
+    let mut parts = name.to_str()?.split('.');
+    if parts.next()? != "namespace" {
+        return None;
+    }
+    let device = parts.next().and_then(parse_decimal)?;
+    let inode = parts.next().and_then(parse_decimal)?;
+    let generation = parts.next().and_then(parse_decimal)?;
+    parts
+        .next()
+        .is_none()
+        .then_some((FileId { device, inode }, generation))
+}
+
+/// By number: names can hold anything.
+fn directory_of(uid: u32) -> PathBuf {
+    PathBuf::from(format!("{ROOT}/{uid}"))
+}

@@ -1,0 +1,103 @@
+//! What the opening and the closing of a session amount to.
+
+use namespace::reader::SpawnedReader;
+use namespace::{Error, Gravity, Linux, Login};
+
+use crate::arguments::Arguments;
+use crate::pam::{Code, Pam, Priority, groups_of};
+use crate::report;
+use crate::target::Target;
+
+/// `pam_open_session`, for either line.
+pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
+    for word in &arguments.unknown {
+        pam.log(Priority::Error, &format!("`{word}` is no argument of this module, and is ignored; it knows leave, debug and config=/FILE"));
+    }
+    let Some(target) = find_target(pam, arguments) else {
+        return Code::Ignore;
+    };
+    let groups = || groups_of(&target.account);
+    let login = login(&target, &groups);
+    if arguments.leave {
+        match login.leave(&Linux) {
+            Ok(left) => report::left(pam, arguments, &target, left),
+            Err(error) => failed(pam, &target, &error),
+        }
+    } else {
+        match login.enter(&Linux, &SpawnedReader) {
+            Ok(opened) => report::entered(pam, arguments, &target, &opened),
+            Err(error) => failed(pam, &target, &error),
+        }
+    }
+}
+
+/// `pam_close_session`. Nothing depends on it, and it may come without any
+/// privilege ((sd-pam)), from a process that was never in the namespace, or
+/// never.
+pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
+    let Some(target) = find_target(pam, arguments) else {
+        return Code::Ignore;
+    };
+    let groups = || groups_of(&target.account);
+    match login(&target, &groups).close(&Linux) {
+        Ok(_) => Code::Success,
+        Err(error) => {
+            if arguments.debug {
+                report::log_error(pam, Priority::Debug, &target, &error);
+            }
+            Code::Ignore
+        }
+    }
+}
+
+fn find_target(pam: &Pam, arguments: &Arguments) -> Option<Target> {
+    let Some(user) = pam.user() else {
+        pam.log(
+            Priority::Error,
+            "the application names no user; nothing is done",
+        );
+        return None;
+    };
+    let target = Target::look_up(pam, &user, &arguments.site_file);
+    if target.is_none() {
+        let user = config::printable(&user.to_string_lossy());
+        pam.log(
+            Priority::Error,
+            &format!("user {user} is not in the account database; nothing is done"),
+        );
+    }
+    target
+}
+
+fn login<'a>(target: &'a Target, groups: &'a dyn Fn() -> Vec<u32>) -> Login<'a> {
+    Login {
+        account: &target.account,
+        groups,
+        site: target.site.as_ref().map_err(Clone::clone),
+        site_fingerprint: target.site_fingerprint,
+        participation: target.participation.clone(),
+        rules: target.rules,
+        host: &target.host,
+    }
+}
+
+/// The only place where errors become PAM codes.
+fn failed(pam: &Pam, target: &Target, error: &Error) -> Code {
+    let strict = target.site.as_ref().is_ok_and(|site| site.strict);
+    let code = match error.gravity() {
+        Gravity::OnForeignNix => Code::SystemError,
+        Gravity::Lost => Code::Abort,
+        Gravity::Harmless if strict => Code::SystemError,
+        Gravity::Harmless => Code::Ignore,
+    };
+    let priority = if code == Code::Ignore && error.is_the_users() {
+        Priority::Warning
+    } else {
+        Priority::Error
+    };
+    report::log_error(pam, priority, target, error);
+    if error.is_the_users() {
+        pam.tell_user(&format!("nix-ns: this session has no /nix: {error}"));
+    }
+    code
+}

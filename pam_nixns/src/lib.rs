@@ -1,0 +1,19 @@
+//! `pam_nixns.so`: every user of a shared machine a private, real `/nix`.
+//!
+//! The module is thin. What it does with a session is decided in `namespace`,
+//! what the configurations mean in `config`; here are
+//!
+//! - [`entry`]: the two functions that Linux-PAM calls, and the boundary that
+//!   no panic crosses;
+//! - [`arguments`]: the words after the module's name in `/etc/pam.d`;
+//! - [`target`]: who logs in, as the account database says;
+//! - [`hooks`]: what a session's opening and closing amount to;
+//! - [`report`]: the one log line of a session, and the PAM code;
+//! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
+
+mod arguments;
+mod entry;
+mod hooks;
+mod pam;
+mod report;
+mod target;

@@ -1,0 +1,247 @@
+//! Linux-PAM and the account database: all of this crate's calls into C.
+
+#![allow(unsafe_code, reason = "the boundary to C")]
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::ptr::{NonNull, null, null_mut};
+
+use config::Account;
+use pam_sys::raw::{pam_get_item, pam_get_user};
+use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
+
+// Absent from pam-sys 0.5; `security/pam_ext.h` and `security/pam_modutil.h` of
+// Linux-PAM 1.0 and later.
+unsafe extern "C" {
+    fn pam_syslog(handle: *const PamHandle, priority: c_int, format: *const c_char, ...);
+    fn pam_prompt(
+        handle: *mut PamHandle,
+        style: c_int,
+        response: *mut *mut c_char,
+        format: *const c_char,
+        ...
+    ) -> c_int;
+    fn pam_modutil_getpwnam(handle: *mut PamHandle, user: *const c_char) -> *const libc::passwd;
+    fn pam_modutil_user_in_group_nam_nam(
+        handle: *mut PamHandle,
+        user: *const c_char,
+        group: *const c_char,
+    ) -> c_int;
+}
+
+/// What the module answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The session is where it belongs.
+    Success,
+    /// The session is where it was, and that is right.
+    Ignore,
+    /// The session is on another user's `/nix`, or must not start without its
+    /// own: it must not start.
+    SystemError,
+    /// The way back failed: the session must not start.
+    Abort,
+    /// A bug was caught before the session was moved.
+    ServiceError,
+}
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+/// One call of Linux-PAM's. Not `Send`: the handle belongs to this call.
+pub(crate) struct Pam {
+    handle: NonNull<PamHandle>,
+    silent: bool,
+}
+
+impl Code {
+    pub(crate) const fn number(self) -> c_int {
+        (match self {
+            Self::Success => PamReturnCode::SUCCESS,
+            Self::Ignore => PamReturnCode::IGNORE,
+            Self::SystemError => PamReturnCode::SYSTEM_ERR,
+            Self::Abort => PamReturnCode::ABORT,
+            Self::ServiceError => PamReturnCode::SERVICE_ERR,
+        }) as c_int
+    }
+}
+
+impl Pam {
+    /// Takes over what Linux-PAM passes to a module.
+    ///
+    /// # Safety
+    /// The handle must be Linux-PAM's, `argv` point to `argc` C strings; both
+    /// must outlive the result.
+    pub(crate) unsafe fn from_raw<'a>(
+        handle: *mut PamHandle,
+        flags: c_int,
+        argc: c_int,
+        argv: *const *const c_char,
+    ) -> Option<(Self, Vec<&'a CStr>)> {
+        let handle = NonNull::new(handle)?;
+        let count = if argv.is_null() {
+            0
+        } else {
+            usize::try_from(argc).ok()?
+        };
+        let words = (0..count)
+            // SAFETY: the index is below `argc`.
+            .map(|index| unsafe { *argv.add(index) })
+            .filter(|word| !word.is_null())
+            // SAFETY: the caller vouches that it is a C string.
+            .map(|word| unsafe { CStr::from_ptr(word) })
+            .collect();
+        Some((
+            Self {
+                handle,
+                silent: flags & PamFlag::SILENT as c_int != 0,
+            },
+            words,
+        ))
+    }
+
+    /// The name of the user whose session it is.
+    pub(crate) fn user(&self) -> Option<CString> {
+        let mut user = null();
+        // SAFETY: the handle is valid, the pointer takes the answer, no prompt is given.
+        let code = unsafe { pam_get_user(self.handle.as_ptr(), &raw mut user, null()) };
+        // SAFETY: on success the answer is a C string of the handle's, or null.
+        (code == 0).then(|| unsafe { copy(user) }).flatten()
+    }
+
+    /// The name of the service, as in `/etc/pam.d`.
+    pub(crate) fn service(&self) -> String {
+        let mut item: *const c_void = null();
+        // SAFETY: the handle is valid, the pointer takes the answer.
+        let code = unsafe {
+            pam_get_item(
+                self.handle.as_ptr(),
+                PamItemType::SERVICE as c_int,
+                &raw mut item,
+            )
+        };
+        // SAFETY: on success this item is a C string of the handle's, or null.
+        let service = (code == 0).then(|| unsafe { copy(item.cast()) }).flatten();
+        service
+            .map(|service| service.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Logs one line, as `pam_nixns(SERVICE:session): ...`.
+    pub(crate) fn log(&self, priority: Priority, text: &str) {
+        let priority = libc::LOG_AUTHPRIV
+            | match priority {
+                Priority::Debug => libc::LOG_DEBUG,
+                Priority::Info => libc::LOG_INFO,
+                Priority::Warning => libc::LOG_WARNING,
+                Priority::Error => libc::LOG_ERR,
+                Priority::Critical => libc::LOG_CRIT,
+            };
+        if let Ok(text) = CString::new(text) {
+            // SAFETY: handle and strings are valid; text is never the format.
+            unsafe {
+                pam_syslog(
+                    self.handle.as_ptr(),
+                    priority,
+                    c"%s".as_ptr(),
+                    text.as_ptr(),
+                )
+            };
+        }
+    }
+
+    /// Shows the user one line, unless the application asked for silence. The
+    /// application decides how: sshd shows it in interactive sessions only, so
+    /// scp and rsync stay whole.
+    pub(crate) fn tell_user(&self, text: &str) {
+        if self.silent {
+            return;
+        }
+        if let Ok(text) = CString::new(text) {
+            let style = PamMessageStyle::TEXT_INFO as c_int;
+            // SAFETY: handle and strings are valid; no answer is asked for.
+            unsafe {
+                pam_prompt(
+                    self.handle.as_ptr(),
+                    style,
+                    null_mut(),
+                    c"%s".as_ptr(),
+                    text.as_ptr(),
+                )
+            };
+        }
+    }
+
+    /// Looks a user up in the account database, whatever that is made of.
+    /// Groups are left empty: see [`groups_of`].
+    pub(crate) fn account(&self, user: &CStr) -> Option<Account> {
+        // SAFETY: handle and name are valid; the answer belongs to the handle.
+        let entry = unsafe { pam_modutil_getpwnam(self.handle.as_ptr(), user.as_ptr()).as_ref()? };
+        // SAFETY: the entry's strings are valid while the handle is.
+        let (name, home) = unsafe { (copy(entry.pw_name)?, copy(entry.pw_dir)?) };
+        Some(Account {
+            name: name.into_string().ok()?,
+            uid: entry.pw_uid,
+            gid: entry.pw_gid,
+            groups: Vec::new(),
+            home: OsStr::from_bytes(home.as_bytes()).into(),
+        })
+    }
+
+    /// Whether a user is a member of a group, by name.
+    pub(crate) fn is_member(&self, user: &str, group: &str) -> bool {
+        let (Ok(user), Ok(group)) = (CString::new(user), CString::new(group)) else {
+            return false;
+        };
+        // SAFETY: handle and names are valid.
+        let answer = unsafe {
+            pam_modutil_user_in_group_nam_nam(self.handle.as_ptr(), user.as_ptr(), group.as_ptr())
+        };
+        answer == 1
+    }
+}
+
+/// The numbers of all groups of a user, the first included.
+pub(crate) fn groups_of(account: &Account) -> Vec<u32> {
+    /// `NGROUPS_MAX` of Linux.
+    const MOST: usize = 65536;
+    let Ok(name) = CString::new(account.name.as_str()) else {
+        return vec![account.gid];
+    };
+    let mut groups = vec![0; 64];
+    loop {
+        let mut count = c_int::try_from(groups.len()).unwrap_or(c_int::MAX);
+        // SAFETY: the list has room for `count` numbers.
+        let answer = unsafe {
+            libc::getgrouplist(
+                name.as_ptr(),
+                account.gid,
+                groups.as_mut_ptr(),
+                &raw mut count,
+            )
+        };
+        let found = usize::try_from(count).unwrap_or_default();
+        if answer >= 0 {
+            groups.truncate(found);
+            return groups;
+        }
+        if groups.len() >= MOST {
+            return vec![account.gid];
+        }
+        groups.resize(groups.len().saturating_mul(2).max(found).min(MOST), 0);
+    }
+}
+
+/// # Safety
+/// `text` must be null or a C string.
+unsafe fn copy(text: *const c_char) -> Option<CString> {
+    // SAFETY: not null, and the caller vouches for the rest.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_owned())
+}
