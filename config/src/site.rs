@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, Error, OwnedFile, Participation, Refusal, RootPattern, Selection, ServiceRules,
-    SourcePath, UidRange, directories, document, service,
+    Account, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern, Selection,
+    ServiceRules, SourcePath, UidRange, directories, document, service,
 };
 
 /// The site configuration.
@@ -38,17 +38,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// Opens and reads the site configuration; a missing file is
-    /// [`Site::default`].
+    /// Opens and reads the site configuration, and tells which file it was; a
+    /// missing file is [`Site::default`].
     ///
     /// # Errors
     ///
     /// If anybody but root could have written it, or it is not valid.
-    pub fn read(path: &Path) -> Result<Site, Error> {
+    pub fn read(path: &Path) -> Result<(Site, Option<Fingerprint>), Error> {
         directories::check(path)?;
         match OwnedFile::read(path, directories::ROOT)? {
-            Some(file) => Site::parse(&file.text, path),
-            None => Ok(Site::default()),
+            Some(file) => Ok((Site::parse(&file.text, path)?, Some(file.fingerprint))),
+            None => Ok((Site::default(), None)),
         }
     }
 

@@ -39,7 +39,7 @@ fn a_missing_site_file_selects_people() {
         Participation::Selected
     );
     assert!(
-        matches!(Site::read(Path::new("/etc/there is no such file")), Ok(site) if site == Site::default())
+        matches!(Site::read(Path::new("/etc/there is no such file")), Ok((site, None)) if site == Site::default())
     );
 }
 

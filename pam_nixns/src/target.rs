@@ -1,7 +1,6 @@
 //! Who logs in, and by whose rules.
 
 use std::ffi::CStr;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use config::{Account, Fingerprint, Participation, ServiceRules, Site, UidRange};
@@ -26,10 +25,10 @@ impl Target {
     pub(crate) fn look_up(pam: &Pam, user: &CStr, site_file: &Path) -> Option<Self> {
         let account = pam.account(user)?;
         let service = pam.service();
-        let site_fingerprint = std::fs::metadata(site_file)
-            .ok()
-            .map(|file| fingerprint(&file));
-        let site = Site::read(site_file).map_err(|error| error.to_string());
+        let (site, site_fingerprint) = match Site::read(site_file) {
+            Ok((site, fingerprint)) => (Ok(site), fingerprint),
+            Err(error) => (Err(error.to_string()), None),
+        };
         let rules = site.as_ref().map_or_else(
             |_| ServiceRules::built_in(&service),
             |site| site.rules_for(&service),
@@ -55,16 +54,6 @@ fn participation(pam: &Pam, site: &Site, account: &Account) -> Participation {
     site.participation(account, login_uids, &|group| {
         pam.is_member(&account.name, group)
     })
-}
-
-fn fingerprint(file: &std::fs::Metadata) -> Fingerprint {
-    Fingerprint {
-        device: file.dev(),
-        inode: file.ino(),
-        size: file.size(),
-        ctime_seconds: file.ctime(),
-        ctime_nanoseconds: file.ctime_nsec(),
-    }
 }
 
 fn host_name() -> String {

@@ -90,7 +90,8 @@ fn make_parents(root: &File, path: &Path, owner: &User) -> io::Result<()> {
 }
 
 /// Opens a path as the machine sees it: with an absolute link in it, a plain
-/// open from here would end in a file of the host.
+/// open from here would end in a file of the host. Relative all the same, so
+/// that no mistake here can turn every path into one of the host's.
 fn open(root: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
     let mode = if flags.contains(OFlag::O_CREAT) {
         Mode::S_IRUSR | Mode::S_IWUSR
@@ -101,5 +102,6 @@ fn open(root: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         .flags(flags | OFlag::O_CLOEXEC)
         .mode(mode)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
-    openat2(root, path, how)
+    let below = Path::new(".").join(path.strip_prefix("/").unwrap_or(path));
+    openat2(root, &below, how)
 }

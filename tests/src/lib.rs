@@ -24,6 +24,7 @@ pub mod kernel;
 mod machine;
 mod output;
 mod pam;
+mod pam_host;
 mod skip;
 mod ssh;
 

@@ -42,7 +42,7 @@ impl Check {
 
 fn check_site(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
     let site = if file == Path::new(SITE_FILE) {
-        Site::read(file)?
+        Site::read(file)?.0
     } else {
         site_draft(file)?
     };
@@ -82,7 +82,7 @@ fn check_user(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
     };
     let user = user.ok_or_else(|| Error::NoFile(file.to_owned()))?;
     let user = User::parse(&user.text, file)?;
-    let site = Site::read(Path::new(SITE_FILE))?;
+    let site = Site::read(Path::new(SITE_FILE))?.0;
     report_user(file, Some(&user), &site, &account, output)
 }
 
@@ -90,7 +90,10 @@ fn check_own(output: &mut dyn Write) -> Result<(), Vec<Error>> {
     let account =
         account_database::account(Uid::current().as_raw()).map_err(|error| vec![error.into()])?;
     let file = account.home.join(USER_FILE);
-    match (Site::read(Path::new(SITE_FILE)), own_user(&file, &account)) {
+    match (
+        Site::read(Path::new(SITE_FILE)).map(|(site, _)| site),
+        own_user(&file, &account),
+    ) {
         (Ok(site), Ok(user)) => {
             report_own(&file, user.as_ref(), &site, &account, output).map_err(|error| vec![error])
         }

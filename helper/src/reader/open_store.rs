@@ -57,7 +57,10 @@ struct Step {
 /// is followed if it is root's in a directory of root's (`/home -> /gpfs/home`),
 /// or if the user allows links.
 pub(super) fn open_store(path: &StorePath, allow_symlinks: bool) -> Result<OwnedFd, OpenError> {
-    let rest = path.components().map(|name| Step { name: name.to_owned(), configured: true });
+    let rest = path.components().map(|name| Step {
+        name: name.to_owned(),
+        configured: true,
+    });
     let mut walk = Walk {
         directory: open_root(path.root())?,
         path: path.root().to_owned(),
@@ -126,8 +129,11 @@ impl Walk {
         if self.links > MOST_LINKS {
             return Err(OpenError::ManyLinks(path));
         }
-        let target = readlinkat(link, "")
-            .map_err(|errno| OpenError::Denied { path, what: "read", errno })?;
+        let target = readlinkat(link, "").map_err(|errno| OpenError::Denied {
+            path,
+            what: "read",
+            errno,
+        })?;
         let target = Path::new(&target);
         if target.is_absolute() {
             self.directory = open_root(Path::new("/"))?;
@@ -135,13 +141,20 @@ impl Walk {
         }
         let names: Vec<&OsStr> = target.iter().filter(|name| *name != "/").collect();
         for name in names.into_iter().rev() {
-            self.rest.push_front(Step { name: name.to_owned(), configured: false });
+            self.rest.push_front(Step {
+                name: name.to_owned(),
+                configured: false,
+            });
         }
         Ok(())
     }
 
     fn denied(&self, name: &OsStr, what: &'static str, errno: Errno) -> OpenError {
-        OpenError::Denied { path: self.path.join(name), what, errno }
+        OpenError::Denied {
+            path: self.path.join(name),
+            what,
+            errno,
+        }
     }
 }
 

@@ -56,14 +56,23 @@ fn find(
     request: &Request,
     fingerprint: &mut Option<Fingerprint>,
 ) -> Result<(Finding, Option<OwnedFd>), String> {
-    let Request { account, host, opt_in, source_path, roots } = request;
+    let Request {
+        account,
+        host,
+        opt_in,
+        source_path,
+        roots,
+    } = request;
     let user = read_user(account, fingerprint)?;
     let answer = answer(source_path, *opt_in, roots, user.as_ref(), account, host)
         .map_err(|error| error.to_string())?;
     Ok(match answer {
         Answer::NotOptedIn => (Finding::NotOptedIn, None),
         Answer::DisabledByUser => (Finding::Disabled, None),
-        Answer::Store { path, allow_symlinks } => {
+        Answer::Store {
+            path,
+            allow_symlinks,
+        } => {
             let directory = open_store(&path, allow_symlinks).map_err(|error| error.to_string())?;
             let path = path.as_path().to_owned();
             (Finding::Store { path }, Some(directory))
@@ -79,14 +88,23 @@ fn read_user(
     let file = OwnedFile::read(&path, account.uid).map_err(|error| error.to_string())?;
     let Some(file) = file else { return Ok(None) };
     *fingerprint = Some(file.fingerprint);
-    User::parse(&file.text, &path).map(Some).map_err(|error| error.to_string())
+    User::parse(&file.text, &path)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 fn send(reply: &Reply, directory: Option<&OwnedFd>) -> Result<(), Errno> {
     let bytes = reply.to_bytes();
-    let descriptors: Vec<_> = directory.iter().map(|directory| directory.as_raw_fd()).collect();
+    let descriptors: Vec<_> = directory
+        .iter()
+        .map(|directory| directory.as_raw_fd())
+        .collect();
     let rights = [ControlMessage::ScmRights(&descriptors)];
-    let control = if descriptors.is_empty() { &[][..] } else { &rights[..] };
+    let control = if descriptors.is_empty() {
+        &[][..]
+    } else {
+        &rights[..]
+    };
     let parts = [IoSlice::new(&bytes)];
     sendmsg::<()>(SOCKET, &parts, control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
 }

@@ -59,7 +59,7 @@ fn serve(
         journal.write_down()?;
         match question {
             None => {}
-            Some(0) => std::thread::sleep(std::time::Duration::from_secs(9)),
+            Some(0) => return Ok(()),
             Some(_) => tests.write_all(ANSWER)?,
         }
     }

@@ -1,0 +1,58 @@
+# Two commands: `make demo` shows it, `make test` tests it. Both install what
+# they need (Debian packages, as root or by sudo, saying so).
+
+CARGO ?= cargo
+DESTDIR ?=
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+LIBEXECDIR ?= $(PREFIX)/libexec
+# Where this system's own modules are: Debian's multiarch directory, or lib64.
+PAM_DIR ?= $(shell packaging/pam-directory)
+BUILT = target/release
+
+# The module runs the reader at this path and no other.
+export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
+
+.PHONY: build demo test test-full check install uninstall clean
+
+build:
+	packaging/dependencies build
+	$(CARGO) build-module
+	$(CARGO) build-reader
+	$(CARGO) build-command
+
+demo: build
+	packaging/dependencies demo
+	$(CARGO) build --quiet --locked --package tests --bins
+	packaging/as-root target/debug/demo
+
+# What a change must pass: formatting, lints, every test.
+test: build check
+	packaging/dependencies test
+	packaging/as-root $(CARGO) test --workspace --locked
+
+# The same, and what takes too long for every change.
+test-full: test
+	packaging/as-root $(CARGO) test --workspace --locked -- --ignored
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+# Does not touch /etc/pam.d: README tells which two lines to add, and where.
+install: build
+	install -d -m 0755 $(DESTDIR)$(PAM_DIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/nix
+	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
+	install -m 0755 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
+	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
+	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
+		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
+
+# Take the lines out of /etc/pam.d first. Leaves the site configuration.
+uninstall:
+	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader $(DESTDIR)$(PREFIX)/bin/nix-ns
+	-rmdir $(DESTDIR)/nix
+
+clean:
+	$(CARGO) clean
