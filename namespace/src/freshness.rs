@@ -14,15 +14,17 @@ use crate::kernel::{FileIdentity, Kernel, Remembered, Walk};
 use crate::record::{FileId, Record};
 
 /// What the caches say about the user's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum UserFile {
     Absent,
     Present(Fingerprint),
     /// Not cached, not permitted, or no such kind of look-up on this kernel.
+    #[default]
     Unknown,
 }
 
 /// A look at a user's files with that user's rights.
+#[derive(Default)]
 pub(crate) struct Freshness {
     pub(crate) user_file: UserFile,
     /// The records whose store directory is not at its path any more.

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, shown};
 use crate::kernel::{Kernel, Remembered};
+use crate::references::{PrivilegedFiles, first_reference};
 
 /// Files that only a NixOS system has. Its setuid wrappers run programs of
 /// `/nix/store`: whoever controls `/nix` there is root.
@@ -34,6 +35,30 @@ pub(crate) fn check_host(
         }
     }
     Ok(nix)
+}
+
+/// Checks that no privileged file names `/nix`. Dearer than [`check_host`], so
+/// it is asked when a namespace is built, not when one is joined.
+///
+/// # Errors
+/// [`Error::Host`] with the file and the line.
+pub(crate) fn check_references(
+    kernel: &dyn Kernel,
+    files: &dyn PrivilegedFiles,
+    overridden: &BTreeSet<Refusal>,
+) -> Result<(), Error> {
+    let refusal = Refusal::PrivilegedReference;
+    if overridden.contains(&refusal) {
+        return Ok(());
+    }
+    match first_reference(kernel, files) {
+        None => Ok(()),
+        Some(reference) => Err(Error::Host {
+            refusal: Some(refusal),
+            reason: format!("a privileged file names /nix ({reference})"),
+            remedy: refusal.remedy(),
+        }),
+    }
 }
 
 fn check_directory(kernel: &dyn Kernel) -> Result<Remembered, Error> {

@@ -5,12 +5,14 @@
 //! - [`place`]: where the calling thread is. The marker says it, nothing else.
 //! - [`leave`]: off somebody's `/nix`, back to the host's view.
 //! - [`host`]: whether the host's own `/nix` may be covered at all.
+//! - [`references`]: whether anything privileged on the host trusts `/nix`.
 //! - [`reader`]: the user's configuration and directory, read as the user, in
 //!   another program.
 //! - [`store`]: the directory that came back, checked.
 //! - [`registry`]: which namespaces the user already has.
 //! - [`join`]: into one of them, verified, or back.
 //! - [`build`]: a new one around the calling thread, verified, or back.
+//! - [`entering`]: which of the two, and what when others do the same at once.
 //! - [`session`]: all of the above, as one decision for a login.
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
@@ -23,9 +25,11 @@ pub mod mount_table;
 pub mod place;
 pub mod reader;
 pub mod record;
+pub mod references;
 pub mod session;
 
 mod build;
+mod entering;
 mod freshness;
 mod host;
 mod identity;

@@ -26,7 +26,7 @@ use crate::kernel::{Called, Kernel, NamespaceId, Task, parse_decimal};
 use crate::record::{FileId, Record};
 
 /// Format 1. A later format gets a directory of its own.
-const ROOT: &str = "/run/nix-ns/1";
+pub(crate) const ROOT: &str = "/run/nix-ns/1";
 /// The owner alone; set-group-ID so that entries are group root's, whatever
 /// group the caller (su: the group of whoever called it) has.
 const MODE: u32 = 0o2700;
@@ -74,8 +74,7 @@ impl Registry {
 
     /// Opens a user's directory, made if need be.
     pub(crate) fn make(kernel: &dyn Kernel, uid: u32) -> Called<Self> {
-        kernel.make_directory(crate::RUN.as_ref(), 0o755)?;
-        kernel.make_directory(ROOT.as_ref(), MODE)?;
+        make_root(kernel)?;
         let path = directory_of(uid);
         kernel.make_directory(&path, MODE)?;
         Ok(Self {
@@ -268,6 +267,13 @@ impl Registry {
             _ => Ok(()),
         }
     }
+}
+
+/// Opens the registry, made if need be.
+pub(crate) fn make_root(kernel: &dyn Kernel) -> Called<OwnedFd> {
+    kernel.make_directory(crate::RUN.as_ref(), 0o755)?;
+    kernel.make_directory(ROOT.as_ref(), MODE)?;
+    kernel.open_directory(ROOT.as_ref())
 }
 
 /// A process that outlived every session (tmux, nohup) and is still in the

@@ -1,6 +1,7 @@
 //! What the opening and the closing of a session amount to.
 
 use namespace::reader::SpawnedReader;
+use namespace::references::HostFiles;
 use namespace::{Error, Gravity, Linux, Login};
 
 use crate::arguments::Arguments;
@@ -78,6 +79,7 @@ fn login<'a>(target: &'a Target, groups: &'a dyn Fn() -> Vec<u32>) -> Login<'a> 
         participation: target.participation.clone(),
         rules: target.rules,
         host: &target.host,
+        privileged_files: &HostFiles,
     }
 }
 

@@ -503,9 +503,14 @@ impl Kernel for Recorder {
                 .ok_or(absent("readlinkat"))
         })
     }
-    fn link_text_at(&self, _: &Path) -> Called<OsString> {
-        self.call("readlink marker", |state| {
-            state.here().marker.clone().ok_or(absent("readlink"))
+    fn link_text_at(&self, path: &Path) -> Called<OsString> {
+        self.call("readlink", |state| {
+            if path.starts_with("/run/nix-ns/self") {
+                return state.here().marker.clone().ok_or(absent("readlink"));
+            }
+            let directory = state.links.get(path.parent().unwrap());
+            let link = directory.and_then(|links| links.get(path.file_name().unwrap()));
+            link.cloned().ok_or(absent("readlink"))
         })
     }
     fn rename(&self, directory: BorrowedFd, from: &OsStr, to: &OsStr) -> Called<()> {

@@ -10,6 +10,7 @@ use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::Recorder;
 use crate::reader::{Reading, Reply};
+use crate::references::Scan;
 
 /// A reader that finds alice's directory, whoever asks.
 struct FindsStore<'a>(&'a Recorder);
@@ -32,6 +33,23 @@ impl Reader for FindsStore<'_> {
             directory: Some(self.0.store_directory()),
             roots,
         })
+    }
+}
+
+/// A host without privileged files.
+struct NoFiles;
+
+impl PrivilegedFiles for NoFiles {
+    fn scan(&self) -> Scan {
+        Scan {
+            references: Vec::new(),
+            state: 0,
+            found: Vec::new(),
+        }
+    }
+
+    fn state(&self, _: &[PathBuf]) -> u64 {
+        0
     }
 }
 
@@ -69,6 +87,7 @@ fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -> T {
         participation,
         rules: ServiceRules::built_in("sshd"),
         host: "host",
+        privileged_files: &NoFiles,
     })
 }
 

@@ -1,0 +1,312 @@
+//! Files of the host through which something privileged would run what is on
+//! `/nix`.
+//!
+//! A user who has `/nix` must gain nothing by it, and that is so only where
+//! nothing privileged trusts it. An *uninstalled* Nix is enough: the hook it
+//! leaves in `/etc/profile.d` runs `/nix/var/.../nix-daemon.sh` in every login
+//! shell of root's. So these files are read, not assumed; and read again only
+//! when one of them has changed.
+
+mod cache;
+mod mention;
+mod places;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) use cache::first_reference;
+use mention::{Mention, mentions, named_files};
+use places::{Kind, places};
+
+/// Largest file that is read, in bytes: `ld.so.cache` has some 100 kB.
+const LARGEST: u64 = 16 << 20;
+/// Most files that one file may lead to, and so on.
+const MOST_FILES: usize = 4096;
+
+/// A privileged file that names `/nix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Which file.
+    pub file: PathBuf,
+    /// Which line, from 1; 0 in a file without lines.
+    pub line: usize,
+    /// What stands there.
+    pub text: String,
+}
+
+/// What was read, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// Every reference, in the order of the files.
+    pub references: Vec<Reference>,
+    /// What the files were when they were read: see [`Scan::state`].
+    pub state: u64,
+    /// The files that were found by reading others: includes, scripts.
+    pub found: Vec<PathBuf>,
+}
+
+/// The privileged files of a system; in the unit tests, of none.
+pub trait PrivilegedFiles {
+    /// Reads them all.
+    fn scan(&self) -> Scan;
+    /// What they are now: see [`Scan::state`].
+    fn state(&self, found: &[PathBuf]) -> u64;
+}
+
+/// Those of the running system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostFiles;
+
+impl PrivilegedFiles for HostFiles {
+    fn scan(&self) -> Scan {
+        Scan::read(Path::new("/"))
+    }
+
+    fn state(&self, found: &[PathBuf]) -> u64 {
+        Scan::state(Path::new("/"), found)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = config::printable(&self.file.to_string_lossy());
+        match self.line {
+            0 => write!(f, "{file} {}", config::printable(&self.text)),
+            line => write!(f, "{file}:{line}: {}", config::printable(&self.text)),
+        }
+    }
+}
+
+impl Scan {
+    /// Reads every file on the system below `root` (`/`, but for tests).
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let mut scan = Self {
+            references: Vec::new(),
+            state: 0,
+            found: Vec::new(),
+        };
+        let mut seen = BTreeSet::new();
+        for (file, kind) in places(root) {
+            scan.read_file(root, &file, kind, false, &mut seen);
+        }
+        scan.state = Self::state(root, &scan.found);
+        scan
+    }
+
+    /// A number for what all these files are now, without reading one. `found`
+    /// are those that reading had led to.
+    #[must_use]
+    pub fn state(root: &Path, found: &[PathBuf]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let known = places(root).into_iter().map(|(file, _)| file);
+        for file in known.chain(found.iter().cloned()) {
+            file.hash(&mut hasher);
+            let metadata = std::fs::metadata(&file).ok();
+            metadata
+                .map(|it| (it.dev(), it.ino(), it.size(), it.ctime(), it.ctime_nsec()))
+                .hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn read_file(
+        &mut self,
+        root: &Path,
+        file: &Path,
+        kind: Kind,
+        by_reading: bool,
+        seen: &mut BTreeSet<PathBuf>,
+    ) {
+        if seen.len() >= MOST_FILES || !seen.insert(file.to_owned()) {
+            return;
+        }
+        if by_reading {
+            self.found.push(file.to_owned());
+        }
+        if let Ok(target) = std::fs::read_link(file)
+            && target.starts_with(crate::NIX)
+        {
+            let text = format!("-> {}", target.display());
+            self.references.push(Reference {
+                file: file.to_owned(),
+                line: 0,
+                text,
+            });
+            return;
+        }
+        let Some(bytes) = read(file) else { return };
+        for Mention { line, text } in mentions(&bytes, kind) {
+            self.references.push(Reference {
+                file: file.to_owned(),
+                line,
+                text,
+            });
+        }
+        for (named, kind) in named_files(&bytes, kind) {
+            let named = below(root, &named);
+            for named in places::expand(&named) {
+                self.read_file(root, &named, kind, true, seen);
+            }
+        }
+    }
+}
+
+/// A regular file's content; anything else has none.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let metadata = std::fs::metadata(file).ok()?;
+    (metadata.is_file() && metadata.len() <= LARGEST).then(|| std::fs::read(file).ok())?
+}
+
+/// An absolute path of the system, on the system below `root`.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system with these files.
+    fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (file, content) in files {
+            let file = below(root.path(), Path::new(file));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, content).unwrap();
+        }
+        root
+    }
+
+    fn found(files: &[(&str, &str)]) -> Vec<(String, usize)> {
+        let root = system(files);
+        let scan = Scan::read(root.path());
+        scan.references
+            .into_iter()
+            .map(|it| {
+                let file = it
+                    .file
+                    .strip_prefix(root.path())
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
+                (file, it.line)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_kind_of_privileged_file_is_read() {
+        for file in [
+            "etc/profile",
+            "etc/profile.d/nix.sh",
+            "etc/bash.bashrc",
+            "etc/bashrc",
+            "etc/zsh/zshrc",
+            "etc/zshenv",
+            "etc/fish/conf.d/nix.fish",
+            "etc/csh.cshrc",
+            "etc/environment",
+            "etc/security/pam_env.conf",
+            "etc/pam.d/sshd",
+            "etc/sudoers",
+            "etc/sudoers.d/nix",
+            "etc/ld.so.conf",
+            "etc/ld.so.conf.d/nix.conf",
+            "etc/ld.so.preload",
+            "etc/ld.so.cache",
+            "etc/nsswitch.conf",
+            "etc/update-motd.d/50-nix",
+            "root/.profile",
+            "root/.bashrc",
+            "root/.config/fish/config.fish",
+        ] {
+            let said = found(&[(&format!("/{file}"), "x\n. /nix/var/x.sh\n")]);
+            assert_eq!(said.len(), 1, "{file}: {said:?}");
+            assert_eq!(said[0].0, file);
+        }
+    }
+
+    #[test]
+    fn what_a_file_leads_to_is_read_as_well() {
+        assert_eq!(
+            found(&[
+                ("/etc/sudoers", "@include /etc/more\n"),
+                ("/etc/more", "x ALL=/nix/x\n")
+            ]),
+            [("etc/more".to_owned(), 1)]
+        );
+        assert_eq!(
+            found(&[
+                ("/etc/sudoers", "#includedir /etc/more.d\n"),
+                ("/etc/more.d/a", "\nx ALL=/nix/x\n")
+            ]),
+            [("etc/more.d/a".to_owned(), 2)]
+        );
+        assert_eq!(
+            found(&[
+                (
+                    "/etc/pam.d/sshd",
+                    "session optional pam_exec.so seteuid /usr/sbin/hook a\n"
+                ),
+                ("/usr/sbin/hook", "#!/bin/sh\n/nix/x\n"),
+            ]),
+            [("usr/sbin/hook".to_owned(), 2)]
+        );
+        assert_eq!(
+            found(&[
+                ("/etc/ld.so.conf", "include /etc/x.d/*.conf\n"),
+                ("/etc/x.d/nix.conf", "/nix/lib\n")
+            ]),
+            [("etc/x.d/nix.conf".to_owned(), 1)]
+        );
+    }
+
+    #[test]
+    fn only_login_shells_of_passwd_count() {
+        let passwd =
+            "a:x:1:1:/nix/x:/home/a:/bin/sh\nb:x:2:2::/nix/home:/bin/sh\nc:x:3:3::/:/nix/zsh\n";
+        assert_eq!(
+            found(&[("/etc/passwd", passwd)]),
+            [("etc/passwd".to_owned(), 3)]
+        );
+    }
+
+    #[test]
+    fn a_link_into_nix_is_a_reference() {
+        let root = system(&[("/root/.profile", ". ~/.nix-profile/etc/profile.d/nix.sh\n")]);
+        let link = below(root.path(), Path::new("/root/.nix-profile"));
+        std::os::unix::fs::symlink("/nix/var/nix/profiles/default", link).unwrap();
+        assert_eq!(Scan::read(root.path()).references.len(), 1);
+    }
+
+    #[test]
+    fn loops_end() {
+        assert!(
+            found(&[
+                ("/etc/sudoers", "@include /etc/sudoers\n@include /etc/b\n"),
+                ("/etc/b", "@include /etc/sudoers\n")
+            ])
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_state_changes_with_every_file_it_depends_on() {
+        let root = system(&[
+            ("/etc/sudoers", "@include /etc/more\n"),
+            ("/etc/more", "x\n"),
+        ]);
+        let scan = Scan::read(root.path());
+        assert_eq!(scan.state, Scan::state(root.path(), &scan.found));
+        std::fs::write(below(root.path(), Path::new("/etc/more")), "x ALL=/nix/x\n").unwrap();
+        assert_ne!(scan.state, Scan::state(root.path(), &scan.found));
+        let scan = Scan::read(root.path());
+        std::fs::create_dir_all(below(root.path(), Path::new("/etc/profile.d"))).unwrap();
+        std::fs::write(below(root.path(), Path::new("/etc/profile.d/new.sh")), "x").unwrap();
+        assert_ne!(scan.state, Scan::state(root.path(), &scan.found));
+    }
+}

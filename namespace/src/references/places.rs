@@ -1,0 +1,119 @@
+//! Which files privileged programs read.
+
+use std::path::{Path, PathBuf};
+
+use super::below;
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Lines, with comments after `#`.
+    Text,
+    /// A file of sudoers, whose `#include` is no comment.
+    Sudoers,
+    /// A file of the dynamic linker's, which may include others.
+    Linker,
+    /// A PAM stack, which may name scripts to run.
+    Pam,
+    /// The account database: only login shells matter.
+    Accounts,
+    /// Anything: the bytes count.
+    Binary,
+}
+
+/// Files, and directories whose files all count.
+const PLACES: &[(&str, Kind)] = &[
+    // Login shells, root's among them: the hook of an uninstalled Nix is here.
+    ("/etc/profile", Kind::Text),
+    ("/etc/profile.d", Kind::Text),
+    ("/etc/bash.bashrc", Kind::Text),
+    ("/etc/bash.bashrc.local", Kind::Text),
+    ("/etc/bashrc", Kind::Text),
+    ("/etc/bash", Kind::Text),
+    ("/etc/bashrc.d", Kind::Text),
+    ("/etc/zsh", Kind::Text),
+    ("/etc/zshenv", Kind::Text),
+    ("/etc/zprofile", Kind::Text),
+    ("/etc/zshrc", Kind::Text),
+    ("/etc/zlogin", Kind::Text),
+    ("/etc/fish/config.fish", Kind::Text),
+    ("/etc/fish/conf.d", Kind::Text),
+    ("/etc/csh.cshrc", Kind::Text),
+    ("/etc/csh.login", Kind::Text),
+    ("/etc/csh", Kind::Text),
+    // What PAM, sudo and the dynamic linker trust.
+    ("/etc/environment", Kind::Text),
+    ("/etc/environment.d", Kind::Text),
+    ("/etc/security/pam_env.conf", Kind::Text),
+    ("/etc/pam.conf", Kind::Pam),
+    ("/etc/pam.d", Kind::Pam),
+    ("/usr/lib/pam.d", Kind::Pam),
+    ("/usr/etc/pam.d", Kind::Pam),
+    ("/etc/sudoers", Kind::Sudoers),
+    ("/etc/sudoers.d", Kind::Sudoers),
+    ("/etc/doas.conf", Kind::Text),
+    ("/etc/ld.so.conf", Kind::Linker),
+    ("/etc/ld.so.conf.d", Kind::Linker),
+    ("/etc/ld.so.preload", Kind::Text),
+    ("/etc/ld.so.cache", Kind::Binary),
+    ("/etc/nsswitch.conf", Kind::Text),
+    ("/etc/passwd", Kind::Accounts),
+    // Debian's sshd runs these as root, after common-session.
+    ("/etc/update-motd.d", Kind::Text),
+    // Root's own.
+    ("/root/.profile", Kind::Text),
+    ("/root/.bash_profile", Kind::Text),
+    ("/root/.bash_login", Kind::Text),
+    ("/root/.bashrc", Kind::Text),
+    ("/root/.bash_logout", Kind::Text),
+    ("/root/.zshenv", Kind::Text),
+    ("/root/.zprofile", Kind::Text),
+    ("/root/.zshrc", Kind::Text),
+    ("/root/.zlogin", Kind::Text),
+    ("/root/.cshrc", Kind::Text),
+    ("/root/.tcshrc", Kind::Text),
+    ("/root/.login", Kind::Text),
+    // What a single-user Nix of root's leaves: a link into /nix.
+    ("/root/.nix-profile", Kind::Binary),
+    ("/root/.config/fish/config.fish", Kind::Text),
+    ("/root/.config/fish/conf.d", Kind::Text),
+];
+
+/// Every file that is there now, directories replaced by their files.
+pub(super) fn places(root: &Path) -> Vec<(PathBuf, Kind)> {
+    PLACES
+        .iter()
+        .flat_map(|(place, kind)| {
+            let place = below(root, Path::new(place));
+            files_of(&place).into_iter().map(|file| (file, *kind))
+        })
+        .collect()
+}
+
+/// A path that an included file or directory is named by; the linker's may have
+/// a `*` in its last component.
+pub(super) fn expand(path: &Path) -> Vec<PathBuf> {
+    let pattern = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.split_once('*'));
+    match (pattern, path.parent()) {
+        (Some((start, end)), Some(directory)) => files_of(directory)
+            .into_iter()
+            .filter(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with(start) && name.ends_with(end)
+            })
+            .collect(),
+        _ => files_of(path),
+    }
+}
+
+fn files_of(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else {
+        return vec![place.to_owned()];
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
