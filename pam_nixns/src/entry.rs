@@ -98,3 +98,97 @@ const fn after_panic(arguments: &Arguments) -> Code {
         Code::ServiceError
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::ptr::{null, null_mut};
+
+    use pam_sys::PamConversation;
+
+    use super::*;
+
+    // Absent from pam-sys 0.5; Linux-PAM 1.4.
+    unsafe extern "C" {
+        fn pam_start_confdir(
+            service: *const c_char,
+            user: *const c_char,
+            conversation: *const PamConversation,
+            directory: *const c_char,
+            handle: *mut *mut PamHandle,
+        ) -> c_int;
+    }
+
+    /// Calls a hook as Linux-PAM does, with a handle of Linux-PAM's.
+    fn call(hook: Hook, words: &[&std::ffi::CStr]) -> c_int {
+        let stacks = tempfile::tempdir().unwrap();
+        std::fs::write(
+            stacks.path().join("door"),
+            "session required pam_permit.so\n",
+        )
+        .unwrap();
+        let directory = std::ffi::CString::new(stacks.path().to_str().unwrap()).unwrap();
+        let conversation = PamConversation {
+            conv: None,
+            data_ptr: null_mut(),
+        };
+        let words: Vec<*const c_char> = words.iter().map(|word| word.as_ptr()).collect();
+        let mut handle = null_mut();
+        // SAFETY: all strings, the conversation and the arguments outlive the calls.
+        unsafe {
+            let code = pam_start_confdir(
+                c"door".as_ptr(),
+                c"nobody".as_ptr(),
+                &raw const conversation,
+                directory.as_ptr(),
+                &raw mut handle,
+            );
+            assert_eq!(code, 0, "a handle of Linux-PAM's");
+            let count = c_int::try_from(words.len()).unwrap();
+            let code = guarded(handle, 0, count, words.as_ptr(), hook);
+            pam_sys::raw::pam_end(handle, code);
+            code
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_a_code() {
+        let bug: Hook = |_, _| panic!("a bug");
+        assert_eq!(
+            call(bug, &[]),
+            Code::ServiceError.number(),
+            "locks nobody out"
+        );
+        assert_eq!(
+            call(bug, &[c"leave"]),
+            Code::SystemError.number(),
+            "may be on a foreign /nix"
+        );
+        assert_eq!(
+            call(|_, _| Code::Ignore, &[c"leave"]),
+            Code::Ignore.number()
+        );
+    }
+
+    #[test]
+    fn a_panic_says_nothing_on_the_logins_terminal() {
+        let this = std::env::current_exe().unwrap();
+        let test = "entry::tests::a_panic_becomes_a_code";
+        let run = Command::new(this)
+            .args(["--exact", test, "--nocapture"])
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8_lossy(&run.stdout).contains("1 passed"),
+            "{run:?}"
+        );
+        assert_eq!(String::from_utf8_lossy(&run.stderr), "");
+    }
+
+    #[test]
+    fn nonsense_from_the_caller_is_an_error() {
+        // SAFETY: a null handle is refused before anything is read.
+        let code = unsafe { guarded(null_mut(), 0, 0, null(), |_, _| Code::Success) };
+        assert_eq!(code, Code::SystemError.number());
+    }
+}

@@ -25,8 +25,10 @@ mod machine;
 mod output;
 mod pam;
 mod pam_host;
+mod setup;
 mod skip;
 mod ssh;
+pub mod whereabouts;
 
 pub use accounts::User;
 pub use alone::alone;

@@ -56,6 +56,7 @@ struct Wish {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wish = Wish::read(std::env::args().skip(1))?;
+    pam::open_log();
     let namespace = || state::link("/proc/thread-self/ns/mnt");
     let (ask, asked) = mpsc::channel::<()>();
     let other = wish.second_thread.then(|| {

@@ -48,6 +48,13 @@ unsafe extern "C" {
     fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
 }
 
+/// Connects to the log, as sshd does long before a session: the connection is
+/// the C library's, and is not counted as a module's.
+pub fn open_log() {
+    // SAFETY: the name is a C string that is never freed.
+    unsafe { libc::openlog(c"pam-host".as_ptr(), libc::LOG_NDELAY, libc::LOG_AUTHPRIV) };
+}
+
 /// How to call.
 #[derive(Debug, Clone, Copy)]
 pub enum Flags {
