@@ -33,6 +33,7 @@ test: build check
 
 # The same, and what takes too long for every change.
 test-full: test
+	packaging/as-root packaging/check-portability
 	packaging/as-root $(CARGO) test --workspace --locked -- --ignored
 
 check:

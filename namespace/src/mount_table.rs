@@ -131,20 +131,19 @@ fn unescape(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = if byte == b'\\' { octal(tail) } else { None };
+        let (byte, tail) = escaped.unwrap_or((byte, tail));
+        path.push(byte);
         rest = tail;
-        if byte == b'\\'
-            && let Some((digits, tail)) = rest.split_at_checked(3)
-            && let Some(byte) = std::str::from_utf8(digits)
-                .ok()
-                .and_then(|digits| u8::from_str_radix(digits, 8).ok())
-        {
-            path.push(byte);
-            rest = tail;
-        } else {
-            path.push(byte);
-        }
     }
     PathBuf::from(OsString::from_vec(path))
+}
+
+/// Three octal digits, and what comes after them.
+fn octal(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = text.split_at_checked(3)?;
+    let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?;
+    Some((byte, rest))
 }
 
 #[cfg(test)]

@@ -127,9 +127,8 @@ impl Scan {
         if by_reading {
             self.found.push(file.to_owned());
         }
-        if let Ok(target) = std::fs::read_link(file)
-            && target.starts_with(crate::NIX)
-        {
+        let target = std::fs::read_link(file).ok();
+        if let Some(target) = target.filter(|target| target.starts_with(crate::NIX)) {
             let text = format!("-> {}", target.display());
             self.references.push(Reference {
                 file: file.to_owned(),

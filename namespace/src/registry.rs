@@ -88,19 +88,21 @@ impl Registry {
         for name in kernel.entries(self.directory.as_fd())? {
             if let Some(session) = Session::parse(&name) {
                 entries.sessions.push(session);
-            } else if let Some((store, generation)) = parse_elected(&name)
-                && let Ok(text) = kernel.link_text(self.directory.as_fd(), &name)
-                && let Some(record) = Record::parse(&text)
-                && record.store == store
-            {
-                entries.keep_latest(Elected {
-                    record,
-                    name,
-                    generation,
-                });
+            } else if let Some(elected) = self.read_elected(kernel, name) {
+                entries.keep_latest(elected);
             }
         }
         Ok(entries)
+    }
+
+    fn read_elected(&self, kernel: &dyn Kernel, name: OsString) -> Option<Elected> {
+        let (store, generation) = parse_elected(&name)?;
+        let record = Record::parse(&kernel.link_text(self.directory.as_fd(), &name).ok()?)?;
+        (record.store == store).then_some(Elected {
+            record,
+            name,
+            generation,
+        })
     }
 
     /// Says that the calling thread is in a namespace.
@@ -285,10 +287,13 @@ fn open_survivor(kernel: &dyn Kernel, record: &Record) -> Called<Option<OwnedFd>
     };
     for process in kernel.processes()? {
         let task = Task::Thread(process);
-        if kernel.namespace_inode(task) == Ok(record.inode)
-            && let Ok(namespace) = kernel.open_namespace(task)
-            && kernel.namespace_id(namespace.as_fd()) == Ok(record.namespace)
-        {
+        if kernel.namespace_inode(task) != Ok(record.inode) {
+            continue;
+        }
+        let Ok(namespace) = kernel.open_namespace(task) else {
+            continue;
+        };
+        if kernel.namespace_id(namespace.as_fd()) == Ok(record.namespace) {
             return Ok(Some(namespace));
         }
     }

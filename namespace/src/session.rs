@@ -108,14 +108,13 @@ impl Login<'_> {
                 entered: Entered::None(why),
             });
         }
-        if let Place::Nix(record) = &place
-            && record.uid == self.account.uid
-            && self.may_stay(kernel, reader, record)?
-        {
-            return Ok(Opened {
-                left: Left::Nothing,
-                entered: Entered::Stayed(record.clone()),
-            });
+        if let Place::Nix(record) = &place {
+            if record.uid == self.account.uid && self.may_stay(kernel, reader, record)? {
+                return Ok(Opened {
+                    left: Left::Nothing,
+                    entered: Entered::Stayed(record.clone()),
+                });
+            }
         }
         let left = leave(kernel, &place, self.identity())?;
         let place = Place::find(kernel)?;
@@ -134,10 +133,10 @@ impl Login<'_> {
     /// As [`Login::leave`], but the session is over: nothing depends on it.
     pub fn close(&self, kernel: &dyn Kernel) -> Result<Left, Error> {
         let place = self.find_place(kernel)?;
-        if let Place::Nix(record) = &place
-            && let Ok(Some(registry)) = Registry::find(kernel, record.uid)
-        {
-            registry.remove_session(kernel, record.namespace);
+        if let Place::Nix(record) = &place {
+            if let Ok(Some(registry)) = Registry::find(kernel, record.uid) {
+                registry.remove_session(kernel, record.namespace);
+            }
         }
         if self.root_stays() {
             return Ok(Left::Nothing);

@@ -198,10 +198,10 @@ impl Instructions {
             let answer =
                 unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, root.as_ptr(), flags, 0) };
             // A root that is not there allows nothing.
-            if let Ok(descriptor) = i32::try_from(answer)
-                && descriptor >= 0
-                && let Some(slot) = descriptors.get_mut(opened)
-            {
+            let descriptor = i32::try_from(answer)
+                .ok()
+                .filter(|descriptor| *descriptor >= 0);
+            if let (Some(descriptor), Some(slot)) = (descriptor, descriptors.get_mut(opened)) {
                 *slot = descriptor;
                 opened = opened.saturating_add(1);
             }
