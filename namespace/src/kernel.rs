@@ -22,7 +22,7 @@ pub use linux::Linux;
 
 /// A system call that failed: which one, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{call}: {errno}")]
+#[error("{call}: {errno}{}", if *errno == Errno::ENOSYS { " (nix-ns needs Linux 5.10 or later)" } else { "" })]
 pub struct CallFailed {
     /// The call's name as in section 2 of the manual, with its object if that
     /// is not plain.
