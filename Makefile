@@ -13,7 +13,7 @@ BUILT = target/release
 # The module runs the reader at this path and no other.
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 
-.PHONY: build demo test test-full check install uninstall clean
+.PHONY: build demo test test-full fuzz check install uninstall clean
 
 build:
 	packaging/dependencies build
@@ -36,6 +36,13 @@ test-full: test
 	packaging/as-root packaging/check-portability
 	packaging/as-root $(CARGO) test --workspace --locked -- --ignored
 
+# Looks for inputs that break what must hold for all of them: SECONDS for each
+# kind of input. `make test` tries the known ones.
+SECONDS ?= 60
+fuzz:
+	packaging/dependencies fuzz
+	SECONDS_EACH=$(SECONDS) tests/fuzz/run
+
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
@@ -44,15 +51,20 @@ check:
 install: build
 	install -d -m 0755 $(DESTDIR)$(PAM_DIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/nix
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
-	install -m 0755 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
+	# Not readable: what a user may not read, the user may not trace.
+	install -m 0711 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
+	test -n "$(DESTDIR)" || install -d -m 0755 /run/nix-ns /run/nix-ns/self
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
 
 # Take the lines out of /etc/pam.d first. Leaves the site configuration.
 uninstall:
-	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader $(DESTDIR)$(PREFIX)/bin/nix-ns
+	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader $(DESTDIR)$(PREFIX)/bin/nix-ns \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	-rmdir $(DESTDIR)/nix
 
 clean:

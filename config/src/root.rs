@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Account, Error, document, specifier};
 
+/// Most roots that a site may have: they travel as descriptors in one message.
+pub const MOST_ROOTS: usize = 128;
+
 /// A directory below which store directories may lie, with specifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootPattern(String);
@@ -47,6 +50,20 @@ impl TryFrom<String> for RootPattern {
     fn try_from(written: String) -> Result<RootPattern, Error> {
         RootPattern::parse(&written)
     }
+}
+
+/// Reads the `roots` of a site.
+pub(crate) fn deserialize_few<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<RootPattern>, D::Error> {
+    let roots = Vec::<RootPattern>::deserialize(deserializer)?;
+    if roots.len() > MOST_ROOTS {
+        let many = roots.len();
+        return Err(serde::de::Error::custom(format!(
+            "{many} roots are too many; name at most {MOST_ROOTS}, or a directory above them"
+        )));
+    }
+    Ok(roots)
 }
 
 impl<'de> Deserialize<'de> for RootPattern {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern, Selection,
-    ServiceRules, SourcePath, UidRange, directories, document, service,
+    ServiceRules, SourcePath, UidRange, directories, document, root, service,
 };
 
 /// The site configuration.
@@ -27,6 +27,7 @@ pub struct Site {
     /// The store directory of users who name none.
     pub source_path: SourcePath,
     /// Below which directories store directories may lie.
+    #[serde(deserialize_with = "root::deserialize_few")]
     pub roots: Vec<RootPattern>,
     /// Refusals that do not apply on this site.
     pub override_refusals: BTreeSet<Refusal>,

@@ -363,3 +363,53 @@ fn both_configurations_combined() {
         store("/home/alice/n", true)
     );
 }
+
+#[test]
+fn a_path_may_be_as_long_as_the_kernel_takes_and_no_longer() {
+    let of_length = |length: usize| format!("/{}", "x".repeat(length - 1));
+    let wish = |path: &str| config::WishedPath::new(Path::new(path));
+    let expand = |home: usize, written: &str| {
+        let account = Account {
+            home: PathBuf::from(of_length(home)),
+            ..alice()
+        };
+        SourcePath::parse(written).unwrap().expand(&account, "h")
+    };
+    assert!(SourcePath::parse(&of_length(4095)).is_ok());
+    assert!(SourcePath::parse(&of_length(4096)).is_err());
+    assert!(wish(&of_length(4095)).is_ok());
+    for length in [4096, 5000] {
+        assert!(wish(&of_length(length)).is_err());
+    }
+    assert!(expand(4093, "%h/x").is_ok());
+    for home in [4094, 4095] {
+        assert!(expand(home, "%h/x").is_err());
+        assert!(expand(home, "x").is_err());
+    }
+}
+
+#[test]
+fn paths_and_roots_are_shown_as_they_were_written() {
+    let path = SourcePath::parse("~/%u").unwrap();
+    assert_eq!((path.as_str(), path.to_string().as_str()), ("~/%u", "~/%u"));
+    let root = config::RootPattern::parse("%h/x").unwrap();
+    assert_eq!(root.to_string(), "%h/x");
+}
+
+#[test]
+fn a_lone_zero_in_login_defs_is_zero() {
+    let range = UidRange::from_login_defs("UID_MIN 0\nUID_MAX 00\n");
+    assert_eq!((range.min, range.max), (0, 0));
+}
+
+/// What the running system says, whatever that is.
+#[test]
+fn the_systems_own_range_is_read() {
+    let text = std::fs::read_to_string("/etc/login.defs")
+        .or_else(|_| std::fs::read_to_string("/usr/etc/login.defs"))
+        .unwrap_or_default();
+    assert_eq!(
+        UidRange::read_login_defs().unwrap(),
+        UidRange::from_login_defs(&text)
+    );
+}

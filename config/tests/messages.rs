@@ -156,3 +156,26 @@ fn service_names_are_lower_case() {
         "{message}"
     );
 }
+
+#[test]
+fn a_value_that_is_no_text_says_what_is_wanted() {
+    let message = user("source_path = true");
+    assert!(message.contains("expected a string"), "{message}");
+}
+
+#[test]
+fn what_keeps_a_file_from_being_read_says_what_to_do() {
+    // EACCES, ENOTDIR, ELOOP and ENXIO, as every Linux numbers them.
+    for (errno, words) in [
+        (13, "its owner must be able to read it"),
+        (20, "something above it is not a directory"),
+        (40, "lead in a circle"),
+        (6, "not a regular file"),
+    ] {
+        let error = config::Error::Unreadable {
+            file: "config.toml".into(),
+            source: std::io::Error::from_raw_os_error(errno),
+        };
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

@@ -195,3 +195,6 @@ fn verify(kernel: &dyn Kernel, store: &CheckedStore, record: &Record) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -236,6 +236,7 @@ impl Entering<'_> {
             turn_back(self.kernel, &way_back)?;
             return Ok(Attempt::Superseded);
         }
+        let _ = registry.sweep_many(self.kernel, entries);
         // After an error the session is where it belongs all the same, and only
         // unknown to later ones.
         Ok(Attempt::Joined(Box::new(record.clone())))
@@ -254,6 +255,12 @@ impl Entering<'_> {
             .filter(|predecessor| predecessor.dead)
             .map(|dead| &dead.elected);
         let predecessor = predecessor.map(|predecessor| &predecessor.elected);
+        // What cannot be swept away only takes room.
+        let _ = registry.sweep(
+            self.kernel,
+            self.login.account.uid,
+            FileId::from(&asked.store.remembered),
+        );
         let Built { record, way_back } = build(self.kernel, &self.plan(asked, host_nix))?;
         let stands = registry
             .add_session(self.kernel, record.namespace)
@@ -315,3 +322,6 @@ impl Entering<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

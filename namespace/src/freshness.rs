@@ -66,9 +66,14 @@ fn look_at_file(kernel: &dyn Kernel, path: &Path) -> UserFile {
         .and_then(|file| kernel.remembered_of(file.as_fd()));
     match file {
         Ok(file) => UserFile::Present(fingerprint(&file)),
-        Err(failed) if failed.errno == Errno::ENOENT => UserFile::Absent,
+        Err(failed) if failed.errno == Errno::ENOENT && !is_link(kernel, path) => UserFile::Absent,
         Err(_) => UserFile::Unknown,
     }
+}
+
+/// A link that leads nowhere is a mistake the user is told of, not an absence.
+fn is_link(kernel: &dyn Kernel, path: &Path) -> bool {
+    !matches!(kernel.refer(path, Walk::CachedLink), Err(failed) if failed.errno == Errno::ENOENT)
 }
 
 fn has_moved(kernel: &dyn Kernel, record: &Record) -> bool {
@@ -92,3 +97,6 @@ fn fingerprint(file: &Remembered) -> Fingerprint {
         ctime_nanoseconds: ctime_nanoseconds.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

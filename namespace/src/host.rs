@@ -126,3 +126,6 @@ fn findings(kernel: &dyn Kernel, nix: &Remembered) -> Result<Vec<(Refusal, Strin
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! Doing something with a user's rights over files, and nothing else changed.
 
+use nix::errno::Errno;
+
 use crate::error::Error;
-use crate::kernel::{FileIdentity, Kernel};
+use crate::kernel::{CallFailed, FileIdentity, Kernel};
 
 /// Runs `work` with the user's file-system identity.
 ///
@@ -15,7 +17,11 @@ pub(crate) fn with_rights_of<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, Error> {
     let (before, lost) = kernel.assume(identity)?;
-    let outcome = work();
+    let outcome = kernel.has_assumed(identity).then(work);
     kernel.resume(before, lost).map_err(Error::NoWayBack)?;
-    Ok(outcome)
+    let refused = CallFailed {
+        call: "setfsuid",
+        errno: Errno::EPERM,
+    };
+    Ok(outcome.ok_or(refused)?)
 }

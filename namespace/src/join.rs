@@ -69,3 +69,6 @@ fn is_same(marker: &Record, record: &Record) -> bool {
     (marker.uid, marker.namespace, marker.nix, marker.store)
         == (record.uid, record.namespace, record.nix, record.store)
 }
+
+#[cfg(test)]
+mod tests;

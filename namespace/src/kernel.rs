@@ -188,6 +188,10 @@ pub enum Walk {
     /// Only what the kernel has in its caches and need not revalidate
     /// (`RESOLVE_CACHED`, Linux 5.12): never waits for a disk or a server.
     Cached,
+    /// The same, and the last link is not followed.
+    CachedLink,
+    /// The same, and no symbolic link anywhere.
+    CachedNoLinks,
 }
 
 /// The file-system identity of the calling thread and what changing it loses.
@@ -282,6 +286,9 @@ pub trait Kernel {
     /// Opens for reference only (`O_PATH`).
     fn refer(&self, path: &Path, walk: Walk) -> Called<OwnedFd>;
 
+    /// Opens the working directory for reference, which takes no right to it.
+    fn refer_to_working_directory(&self) -> Called<OwnedFd>;
+
     /// Opens a directory for its entries; the last link is not followed.
     fn open_directory(&self, path: &Path) -> Called<OwnedFd>;
     /// Names in a directory.
@@ -301,13 +308,17 @@ pub trait Kernel {
     /// Removes a name from a directory.
     fn unlink(&self, directory: BorrowedFd, name: &OsStr) -> Called<()>;
 
-    /// Path of the working directory.
+    /// Path of the working directory, by the kernel's word alone: the C library
+    /// would read every directory above one that has no path.
     fn working_directory(&self) -> Called<PathBuf>;
     /// Makes an open directory the working directory.
     fn change_directory(&self, directory: BorrowedFd) -> Called<()>;
     /// Opens files as somebody else from now on, with none of root's rights
-    /// over files (`setfsuid(2)`, "effect on capabilities").
+    /// over files (`setfsuid(2)`, "effect on capabilities"). Answers what it was
+    /// before; [`Kernel::has_assumed`] tells whether the kernel obeyed.
     fn assume(&self, identity: FileIdentity) -> Called<(FileIdentity, LostWithIdentity)>;
+    /// Whether files are opened as this user and group now.
+    fn has_assumed(&self, identity: FileIdentity) -> bool;
     /// Puts the identity back, and what changing it lost.
     fn resume(&self, identity: FileIdentity, lost: LostWithIdentity) -> Called<()>;
 }
@@ -364,3 +375,6 @@ pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
     (plain && canonical).then(|| text.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

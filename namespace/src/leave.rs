@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::NIX;
-use crate::error::{Error, nix};
+use crate::error::{Error, Gravity, nix};
 use crate::kernel::{FileIdentity, Kernel, Propagation, Task};
-use crate::place::{Place, marker, read_marker};
+use crate::place::{Place, marker, nix_is_covered, read_marker};
 use crate::record::{FileId, Record};
 use crate::way_back::{WayBack, WorkingDirectory};
 
@@ -39,6 +39,7 @@ pub(crate) fn leave(
         Place::Host => Ok(Left::Nothing),
         Place::Nix(record) => match to_host(kernel, record, identity) {
             Ok(()) => Ok(Left::ToHost),
+            Err(error @ Error::NoWayBack(_)) => Err(error),
             // /proc/1/ns/mnt may be unreadable even for root.
             Err(to_host) => detach(kernel, Some(record.host_nix), identity)
                 .map(|()| Left::Detached)
@@ -66,11 +67,11 @@ pub(crate) fn leave(
 
 /// Whether something is mounted on `/nix` that is not the host's own.
 fn is_foreign(kernel: &dyn Kernel, host_nix: Option<FileId>) -> bool {
-    match kernel.remembered(Path::new(NIX)) {
-        Ok(nix) => nix.mount_root && Some(FileId::from(&nix)) != host_nix,
-        // It is there and will not be looked at (FUSE answers EACCES to others).
-        Err(failed) => failed.errno != nix::errno::Errno::ENOENT,
-    }
+    let nix = kernel
+        .remembered(Path::new(NIX))
+        .ok()
+        .map(|nix| FileId::from(&nix));
+    nix_is_covered(kernel) && (nix.is_none() || nix != host_nix)
 }
 
 /// `setns` to the namespace of the first process, if that is where this one was
@@ -88,7 +89,12 @@ fn to_host(kernel: &dyn Kernel, record: &Record, identity: FileIdentity) -> Resu
     if read_marker(kernel).is_some() {
         return Err(Error::Unverified("a host without our marker"));
     }
-    directory.follow(kernel, identity)
+    // The caller has left. Where its directory cannot be found again it is in /,
+    // where setns has put it.
+    match directory.follow(kernel, identity) {
+        Err(error) if error.gravity() != Gravity::Harmless => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Needs no descriptor of a namespace and no /proc.
@@ -132,3 +138,6 @@ fn is_layer(kernel: &dyn Kernel, point: &Path, host_nix: Option<FileId>) -> bool
 pub(crate) fn turn_back(kernel: &dyn Kernel, way_back: &WayBack) -> Result<(), Error> {
     way_back.return_there(kernel).map_err(Error::NoWayBack)
 }
+
+#[cfg(test)]
+mod tests;

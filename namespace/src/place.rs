@@ -7,6 +7,8 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::kernel::{Called, Kernel, Task};
 use crate::record::{FileId, Record};
 
@@ -45,14 +47,44 @@ impl Place {
                 record => Self::Derived(record.map(Box::new)),
             });
         }
-        if is_host(kernel)? {
-            return Ok(Self::Host);
+        if !is_host(kernel)? {
+            let init_nix = kernel.remembered(Path::new("/proc/1/root/nix"));
+            return Ok(Self::Private {
+                host_nix: init_nix.ok().map(|nix| FileId::from(&nix)),
+            });
         }
-        let init_nix = kernel.remembered(Path::new("/proc/1/root/nix"));
-        Ok(Self::Private {
-            host_nix: init_nix.ok().map(|nix| FileId::from(&nix)),
-        })
+        // A first process that is not the system's is a container's, or that of a
+        // sandbox with a PID namespace and a /proc of its own, in which a user
+        // has hidden the marker, and with it the place it is mounted on.
+        let hidden = !has_place_for_marker(kernel) && nix_is_covered(kernel);
+        if hidden && kernel.pid_namespace()? != INITIAL_PID_NAMESPACE {
+            return Ok(Self::Private { host_nix: None });
+        }
+        Ok(Self::Host)
     }
+}
+
+/// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`: the same on every kernel.
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Made at boot; nothing is mounted on it where there is no marker.
+fn has_place_for_marker(kernel: &dyn Kernel) -> bool {
+    kernel
+        .remembered(Path::new(MARKER))
+        .is_ok_and(|place| !place.mount_root)
+}
+
+/// Whether anything is mounted on `/nix`, as far as can be seen.
+pub(crate) fn nix_is_covered(kernel: &dyn Kernel) -> bool {
+    match kernel.remembered(Path::new(crate::NIX)) {
+        Ok(nix) => nix.mount_root,
+        // It is there and will not be looked at: FUSE answers others EACCES.
+        Err(failed) => !is_absence(failed.errno),
+    }
+}
+
+fn is_absence(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
 }
 
 /// The marker's record; outer `None` is "no marker", inner "not readable".
@@ -63,11 +95,12 @@ impl Place {
 pub(crate) fn read_marker(kernel: &dyn Kernel) -> Option<Option<Record>> {
     match kernel.link_text_at(Path::new(MARKER_LINK)) {
         Ok(text) => Some(Record::parse(&text)),
-        // Something is mounted there that has no such link: not the host's.
-        Err(_) => kernel
-            .remembered(Path::new(MARKER))
-            .is_ok_and(|marker| marker.mount_root)
-            .then_some(None),
+        // Something is there that is not to be read: not the host's.
+        Err(failed) if !is_absence(failed.errno) => Some(None),
+        Err(_) => match kernel.remembered(Path::new(MARKER)) {
+            Ok(marker) => marker.mount_root.then_some(None),
+            Err(failed) => (!is_absence(failed.errno)).then_some(None),
+        },
     }
 }
 
@@ -108,3 +141,6 @@ pub(crate) fn marker_link_name() -> &'static str {
 pub(crate) fn marker() -> PathBuf {
     PathBuf::from(MARKER)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,6 @@ pub const PROGRAM: &str = match option_env!("NIX_NS_READER") {
 /// How long a home or a store directory may take to answer, in all.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(4);
 
-/// Most directories a site can allow: as many descriptors as one message takes
-/// and nobody needs.
-pub const MOST_ROOTS: usize = 16;
+/// Most directories a site can allow: they go into one message (`SCM_MAX_FD` of
+/// the kernel is 253).
+pub const MOST_ROOTS: usize = config::MOST_ROOTS;

@@ -208,4 +208,101 @@ pub(crate) mod tests {
             assert_eq!(Record::parse(OsStr::new(&text)), None, "{text}");
         }
     }
+
+    /// Every change of one byte: left out, doubled, or any other instead.
+    pub(crate) fn changes_of_one_byte(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        (0..text.len()).flat_map(move |at| {
+            let (before, after) = (&text[..at], &text[at + 1..]);
+            let instead = (0..=u8::MAX).map(move |byte| [before, &[byte], after].concat());
+            let without = [before, after].concat();
+            let doubled = [before, &[text[at], text[at]], after].concat();
+            instead.chain([without, doubled])
+        })
+    }
+
+    #[test]
+    fn a_changed_line_is_no_record_or_the_record_of_that_line() {
+        let reused = Record {
+            namespace: NamespaceId::Inode(10),
+            nix: MountId::Reused(0),
+            site: record().user,
+            user: None,
+            path: "/".into(),
+            ..record()
+        };
+        for text in [record().to_text(), reused.to_text()] {
+            let mut records = 0_u32;
+            for changed in changes_of_one_byte(text.as_bytes()) {
+                let Some(record) = Record::parse(OsStr::from_bytes(&changed)) else {
+                    continue;
+                };
+                records += 1;
+                let again = record.to_text();
+                assert_eq!(Record::parse(&again), Some(record));
+                let (again, changed) = (again.as_bytes(), &changed[..]);
+                assert!(
+                    again == changed || plain_times(changed) == plain_times(again),
+                    "{} is not {}",
+                    again.escape_ascii(),
+                    changed.escape_ascii()
+                );
+            }
+            assert!(records > 500, "{records} are too few to show anything");
+        }
+    }
+
+    /// Without signs and leading zeroes in the times of a fingerprint, which
+    /// are read as Rust reads numbers: they are compared and nothing else.
+    fn plain_times(text: &[u8]) -> Vec<Vec<u8>> {
+        let fields = text.split(|byte| [b' ', b':', b'='].contains(byte));
+        let plain = |field: &[u8]| {
+            let digits = field.strip_prefix(b"+").or(field.strip_prefix(b"-"));
+            let digits = digits.unwrap_or(field);
+            let zeroes = digits.iter().take_while(|byte| **byte == b'0').count();
+            digits[zeroes..].to_vec()
+        };
+        fields.map(plain).collect()
+    }
+
+    #[test]
+    fn a_path_that_a_link_cannot_hold_is_in_no_record() {
+        let of_length = |length: usize| Record {
+            path: format!("/{}", "x".repeat(length - 1)).into(),
+            ..record()
+        };
+        assert!(Record::parse(&of_length(LONGEST_PATH).to_text()).is_some());
+        for length in [LONGEST_PATH + 1, 2 * LONGEST_PATH] {
+            assert_eq!(Record::parse(&of_length(length).to_text()), None);
+        }
+    }
+
+    #[test]
+    fn the_longest_record_fits_into_a_link() {
+        let fingerprint = Some(Fingerprint {
+            device: u64::MAX,
+            inode: u64::MAX,
+            size: u64::MAX,
+            ctime_seconds: i64::MIN,
+            ctime_nanoseconds: i64::MIN,
+        });
+        let file = FileId {
+            device: u64::MAX,
+            inode: u64::MAX,
+        };
+        let longest = Record {
+            uid: u32::MAX,
+            namespace: NamespaceId::Unique(u64::MAX),
+            inode: u64::MAX,
+            origin: NamespaceId::Unique(u64::MAX),
+            nix: MountId::Unique(u64::MAX),
+            store: file,
+            host_nix: file,
+            site: fingerprint,
+            user: fingerprint,
+            path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
+        };
+        let text = longest.to_text();
+        assert!(text.len() <= 4095, "{}", text.len());
+        assert_eq!(Record::parse(&text), Some(longest));
+    }
 }

@@ -14,6 +14,7 @@ mod places;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -42,8 +43,9 @@ pub struct Reference {
 pub struct Scan {
     /// Every reference, in the order of the files.
     pub references: Vec<Reference>,
-    /// What the files were when they were read: see [`Scan::state`].
-    pub state: u64,
+    /// What the files were when they were read: see [`Scan::state`]. `None` if
+    /// they changed meanwhile.
+    pub state: Option<u64>,
     /// The files that were found by reading others: includes, scripts.
     pub found: Vec<PathBuf>,
 }
@@ -84,16 +86,28 @@ impl Scan {
     /// Reads every file on the system below `root` (`/`, but for tests).
     #[must_use]
     pub fn read(root: &Path) -> Self {
+        // Twice: what was read between two equal states is what is there now.
+        let first = Self::read_once(root);
+        let before = Self::state(root, &first.found);
+        let second = Self::read_once(root);
+        let after = Self::state(root, &second.found);
+        let settled = before == after && first.found == second.found;
+        Self {
+            state: settled.then_some(after),
+            ..second
+        }
+    }
+
+    fn read_once(root: &Path) -> Self {
         let mut scan = Self {
             references: Vec::new(),
-            state: 0,
+            state: None,
             found: Vec::new(),
         };
         let mut seen = BTreeSet::new();
         for (file, kind) in places(root) {
             scan.read_file(root, &file, kind, false, &mut seen);
         }
-        scan.state = Self::state(root, &scan.found);
         scan
     }
 
@@ -113,6 +127,14 @@ impl Scan {
         hasher.finish()
     }
 
+    fn refer(&mut self, file: &Path, line: usize, text: String) {
+        self.references.push(Reference {
+            file: file.to_owned(),
+            line,
+            text,
+        });
+    }
+
     fn read_file(
         &mut self,
         root: &Path,
@@ -121,7 +143,15 @@ impl Scan {
         by_reading: bool,
         seen: &mut BTreeSet<PathBuf>,
     ) {
-        if seen.len() >= MOST_FILES || !seen.insert(file.to_owned()) {
+        if !seen.insert(file.to_owned()) {
+            return;
+        }
+        if seen.len() > MOST_FILES {
+            self.refer(
+                file,
+                0,
+                format!("is file {} of those that others lead to", seen.len()),
+            );
             return;
         }
         if by_reading {
@@ -129,21 +159,16 @@ impl Scan {
         }
         let target = std::fs::read_link(file).ok();
         if let Some(target) = target.filter(|target| target.starts_with(crate::NIX)) {
-            let text = format!("-> {}", target.display());
-            self.references.push(Reference {
-                file: file.to_owned(),
-                line: 0,
-                text,
-            });
+            self.refer(file, 0, format!("-> {}", target.display()));
             return;
         }
-        let Some(bytes) = read(file) else { return };
+        let bytes = match read(file) {
+            Ok(bytes) => bytes,
+            // What cannot be read may say anything.
+            Err(error) => return self.refer(file, 0, format!("cannot be read: {error}")),
+        };
         for Mention { line, text } in mentions(&bytes, kind) {
-            self.references.push(Reference {
-                file: file.to_owned(),
-                line,
-                text,
-            });
+            self.refer(file, line, text);
         }
         for (named, kind) in named_files(&bytes, kind) {
             let named = below(root, &named);
@@ -154,10 +179,15 @@ impl Scan {
     }
 }
 
-/// A regular file's content; anything else has none.
-fn read(file: &Path) -> Option<Vec<u8>> {
-    let metadata = std::fs::metadata(file).ok()?;
-    (metadata.is_file() && metadata.len() <= LARGEST).then(|| std::fs::read(file).ok())?
+/// A regular file's content; anything else, and what is not there, has none.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::metadata(file) {
+        Ok(metadata) if !metadata.is_file() => Ok(Vec::new()),
+        Ok(metadata) if metadata.len() > LARGEST => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(_) => std::fs::read(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// An absolute path of the system, on the system below `root`.
@@ -300,12 +330,12 @@ mod tests {
             ("/etc/more", "x\n"),
         ]);
         let scan = Scan::read(root.path());
-        assert_eq!(scan.state, Scan::state(root.path(), &scan.found));
+        assert_eq!(scan.state, Some(Scan::state(root.path(), &scan.found)));
         std::fs::write(below(root.path(), Path::new("/etc/more")), "x ALL=/nix/x\n").unwrap();
-        assert_ne!(scan.state, Scan::state(root.path(), &scan.found));
+        assert_ne!(scan.state, Some(Scan::state(root.path(), &scan.found)));
         let scan = Scan::read(root.path());
         std::fs::create_dir_all(below(root.path(), Path::new("/etc/profile.d"))).unwrap();
         std::fs::write(below(root.path(), Path::new("/etc/profile.d/new.sh")), "x").unwrap();
-        assert_ne!(scan.state, Scan::state(root.path(), &scan.found));
+        assert_ne!(scan.state, Some(Scan::state(root.path(), &scan.found)));
     }
 }

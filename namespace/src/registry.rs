@@ -18,6 +18,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use config::Fingerprint;
 use nix::errno::Errno;
@@ -30,6 +31,9 @@ pub(crate) const ROOT: &str = "/run/nix-ns/1";
 /// The owner alone; set-group-ID so that entries are group root's, whatever
 /// group the caller (su: the group of whoever called it) has.
 const MODE: u32 = 0o2700;
+
+/// More sessions of one user at the same time are worth a look at each.
+const MANY_SESSIONS: usize = 64;
 
 /// One user's directory in the registry.
 #[derive(Debug)]
@@ -113,7 +117,7 @@ impl Registry {
         match kernel.link(&began, self.directory.as_fd(), &name) {
             // Left by an earlier thread of the same number.
             Err(failed) if failed.errno == Errno::EEXIST => {
-                kernel.unlink(self.directory.as_fd(), &name)?;
+                self.forget(kernel, &name)?;
                 kernel.link(&began, self.directory.as_fd(), &name)
             }
             answer => answer,
@@ -243,6 +247,53 @@ impl Registry {
         open_survivor(kernel, record)
     }
 
+    /// Takes out what nobody is in any more: threads that are gone, and
+    /// namespaces of other store directories than `store`. A user who kills
+    /// logins, or edits a path again and again, must not fill /run.
+    pub(crate) fn sweep(&self, kernel: &dyn Kernel, uid: u32, store: FileId) -> Called<()> {
+        let entries = self.entries(kernel)?;
+        self.sweep_sessions(kernel, &entries)?;
+        for elected in entries
+            .all()
+            .filter(|elected| elected.record.store != store)
+        {
+            let path = directory_of(uid).join(&elected.name);
+            let settled = kernel
+                .remembered(&path)
+                .is_ok_and(|link| is_old(link.changed.0));
+            if settled
+                && self
+                    .open_member(kernel, &entries, &elected.record)?
+                    .is_none()
+            {
+                self.forget(kernel, &elected.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for threads alone, once there are many.
+    pub(crate) fn sweep_many(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
+        if entries.sessions.len() > MANY_SESSIONS {
+            self.sweep_sessions(kernel, entries)?;
+        }
+        Ok(())
+    }
+
+    fn sweep_sessions(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
+        let pid_namespace = kernel.pid_namespace()?;
+        let own = entries
+            .sessions
+            .iter()
+            .filter(|session| session.pid_namespace == pid_namespace);
+        for session in own {
+            if self.open_session(kernel, session)?.is_none() {
+                self.forget(kernel, &session.name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn open_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<Option<OwnedFd>> {
         let Ok(namespace) = kernel.open_namespace(Task::Thread(session.thread)) else {
             return Ok(None);
@@ -342,6 +393,20 @@ impl Session {
     }
 }
 
+/// Generations count up only while the last one is there: a login that has seen
+/// it may still be about to supersede it. None takes this long.
+fn is_old(seconds: i64) -> bool {
+    const LONG: i64 = 60;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    i64::try_from(now)
+        .unwrap_or_default()
+        .saturating_sub(seconds)
+        > LONG
+}
+
 fn session_name(namespace: NamespaceId, pid_namespace: u64, thread: i32) -> OsString {
     format!("session.{namespace}.{pid_namespace}.{thread}").into()
 }
@@ -368,3 +433,6 @@ fn parse_elected(name: &OsStr) -> Option<(FileId, u64)> {
 fn directory_of(uid: u32) -> PathBuf {
     PathBuf::from(format!("{ROOT}/{uid}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::{Left, leave};
-use crate::place::{Place, has_the_systems_root, read_marker};
+use crate::place::{Place, has_the_systems_root, nix_is_covered, read_marker};
 use crate::reader::{Finding, Reader, Reading, Request};
 use crate::record::Record;
 use crate::references::PrivilegedFiles;
@@ -117,7 +117,7 @@ impl Login<'_> {
             }
         }
         let left = leave(kernel, &place, self.identity())?;
-        let place = Place::find(kernel)?;
+        let place = self.find_place(kernel)?;
         let entered = Entering {
             login: self,
             kernel,
@@ -144,18 +144,19 @@ impl Login<'_> {
         leave(kernel, &place, self.identity())
     }
 
+    /// Where the caller is; in doubt, in a place that is to be left.
     fn find_place(&self, kernel: &dyn Kernel) -> Result<Place, Error> {
+        let marker = read_marker(kernel);
+        let doubtful = || match &marker {
+            Some(record) => Place::Derived(record.clone().map(Box::new)),
+            None => Place::Private { host_nix: None },
+        };
         match Place::find(kernel) {
             Ok(place) if has_the_systems_root(kernel) => Ok(place),
-            Ok(_) if read_marker(kernel).is_none() => Err(Error::OtherRoot),
-            // In another root that shows a marker all the same.
-            Ok(place) => Ok(place),
-            // Without /proc nobody can say which namespace this is, but a marker
-            // says that it is no place to stay.
-            Err(failed) => match read_marker(kernel) {
-                Some(record) => Ok(Place::Derived(record.map(Box::new))),
-                None => Err(failed.into()),
-            },
+            // `setns` would lift a caller out of its own root.
+            Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
+            Ok(_) => Err(Error::OtherRoot),
+            Err(_) => Ok(doubtful()),
         }
     }
 
@@ -232,4 +233,4 @@ impl Login<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -175,3 +175,6 @@ fn check_file_system(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::identity::with_rights_of;
-use crate::kernel::{Called, FileIdentity, Kernel, Remembered, Task, Walk};
+use crate::kernel::{Called, FileIdentity, Kernel, Task, Walk};
 
 /// Where the calling thread is, before it is moved.
 #[derive(Debug)]
@@ -18,9 +18,11 @@ pub(crate) struct WayBack {
 /// descriptor that is good in its own one only.
 #[derive(Debug)]
 pub(crate) struct WorkingDirectory {
-    path: PathBuf,
+    /// `None` for one that was removed or lies outside the root: it can be
+    /// returned to, not followed.
+    path: Option<PathBuf>,
     /// `None` for `/`, which every change of namespace leads to by itself.
-    opened: Option<(OwnedFd, Remembered)>,
+    opened: Option<OwnedFd>,
 }
 
 impl WayBack {
@@ -40,31 +42,30 @@ impl WayBack {
     pub(crate) fn return_there(&self, kernel: &dyn Kernel) -> Called<()> {
         kernel.unshare_directories()?;
         kernel.enter_namespace(self.namespace.as_fd())?;
-        match &self.directory.opened {
-            Some((directory, _)) => kernel.change_directory(directory.as_fd()),
-            None => Ok(()),
+        if let Some(directory) = &self.directory.opened {
+            // One that root may not enter (FUSE, a file server's root_squash) is
+            // exchanged for /, where setns has put the caller.
+            let _ = kernel.change_directory(directory.as_fd());
         }
+        Ok(())
     }
 }
 
 impl WorkingDirectory {
     pub(crate) fn remember(kernel: &dyn Kernel) -> Called<Self> {
-        // A directory that was removed or lies outside the root has no path: it
-        // can be returned to, not followed.
-        let path = kernel.working_directory().unwrap_or_default();
-        let opened = if path == Path::new("/") {
-            None
-        } else {
-            let directory = kernel.refer(Path::new("."), Walk::Any)?;
-            let remembered = kernel.remembered_of(directory.as_fd())?;
-            Some((directory, remembered))
+        let path = kernel.working_directory().ok();
+        let opened = match &path {
+            Some(path) if path == Path::new("/") => None,
+            _ => Some(kernel.refer_to_working_directory()?),
         };
         Ok(Self { path, opened })
     }
 
     /// Whether it lies on the mount that is about to be covered or taken away.
     pub(crate) fn is_below(&self, point: &Path) -> bool {
-        self.path.as_os_str().is_empty() || self.path.starts_with(point)
+        self.path
+            .as_ref()
+            .is_none_or(|path| path.starts_with(point))
     }
 
     /// Finds the directory again in the namespace the caller is in now, by path
@@ -74,25 +75,39 @@ impl WorkingDirectory {
     /// root's rights would take it where the new user may not go (snapd's
     /// bypass of 2019 restored the directory while still root).
     pub(crate) fn follow(&self, kernel: &dyn Kernel, identity: FileIdentity) -> Result<(), Error> {
-        let Some((_, there)) = &self.opened else {
+        let Some(there) = &self.opened else {
             return Ok(());
         };
-        let followed = !self.path.as_os_str().is_empty()
-            && with_rights_of(kernel, identity, || self.follow_as_assumed(kernel, there))?;
+        let followed = match &self.path {
+            Some(path) => with_rights_of(kernel, identity, || {
+                follow_as(kernel, identity, path, there)
+            })?,
+            None => false,
+        };
         if followed {
             return Ok(());
         }
         let root = kernel.refer(Path::new("/"), Walk::NoLinks)?;
         Ok(kernel.change_directory(root.as_fd())?)
     }
+}
 
-    fn follow_as_assumed(&self, kernel: &dyn Kernel, there: &Remembered) -> bool {
-        let Ok(directory) = kernel.refer(&self.path, Walk::NoLinks) else {
-            return false;
-        };
-        let same = kernel
-            .remembered_of(directory.as_fd())
-            .is_ok_and(|here| here.is(there));
-        same && kernel.change_directory(directory.as_fd()).is_ok()
-    }
+/// The path is whoever's the caller was. Root walks it in the kernel's caches
+/// only: a dead file server on the way must not hold it up.
+fn follow_as(kernel: &dyn Kernel, identity: FileIdentity, path: &Path, there: &OwnedFd) -> bool {
+    let walk = if identity.uid == 0 {
+        Walk::CachedNoLinks
+    } else {
+        Walk::NoLinks
+    };
+    let Ok(directory) = kernel.refer(path, walk) else {
+        return false;
+    };
+    let (Ok(here), Ok(there)) = (
+        kernel.remembered_of(directory.as_fd()),
+        kernel.remembered_of(there.as_fd()),
+    ) else {
+        return false;
+    };
+    here.is(&there) && kernel.change_directory(directory.as_fd()).is_ok()
 }

@@ -12,10 +12,13 @@ use crate::target::Target;
 /// `pam_open_session`, for either line.
 pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
     for word in &arguments.unknown {
-        pam.log(Priority::Error, &format!("`{word}` is no argument of this module, and is ignored; it knows leave, debug and config=/FILE"));
+        let known = "it knows leave, debug and config=/FILE";
+        let text = format!("`{word}` is no argument of this module, and is ignored; {known}");
+        pam.log(Priority::Error, &text);
     }
-    let Some(target) = find_target(pam, arguments) else {
-        return Code::Ignore;
+    let target = match find_target(pam, arguments) {
+        Ok(target) => target,
+        Err(nobody) => return leave_as(pam, &nobody),
     };
     let groups = || groups_of(&target.account);
     let login = login(&target, &groups);
@@ -36,11 +39,8 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
 /// privilege ((sd-pam)), from a process that was never in the namespace, or
 /// never.
 pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
-    let Some(target) = find_target(pam, arguments) else {
-        return Code::Ignore;
-    };
-    let groups = || groups_of(&target.account);
-    match login(&target, &groups).close(&Linux) {
+    let target = find_target(pam, arguments).unwrap_or_else(|nobody| *nobody);
+    match login(&target, &Vec::new).close(&Linux) {
         Ok(_) => Code::Success,
         Err(error) => {
             if arguments.debug {
@@ -51,23 +51,29 @@ pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
     }
 }
 
-fn find_target(pam: &Pam, arguments: &Arguments) -> Option<Target> {
+/// Who it is; or nobody, if the application or the account database does not
+/// say. Even nobody must not stay on a user's `/nix`: the database may have
+/// failed for this one moment.
+fn find_target(pam: &Pam, arguments: &Arguments) -> Result<Target, Box<Target>> {
     let Some(user) = pam.user() else {
-        pam.log(
-            Priority::Error,
-            "the application names no user; nothing is done",
-        );
-        return None;
+        pam.log(Priority::Error, "the application names no user");
+        return Err(Box::new(Target::nobody(pam)));
     };
-    let target = Target::look_up(pam, &user, &arguments.site_file);
-    if target.is_none() {
+    Target::look_up(pam, &user, &arguments.site_file).ok_or_else(|| {
         let user = config::printable(&user.to_string_lossy());
         pam.log(
             Priority::Error,
-            &format!("user {user} is not in the account database; nothing is done"),
+            &format!("the account database has no usable entry for {user}"),
         );
+        Box::new(Target::nobody(pam))
+    })
+}
+
+fn leave_as(pam: &Pam, nobody: &Target) -> Code {
+    match login(nobody, &Vec::new).leave(&Linux) {
+        Ok(_) => Code::Ignore,
+        Err(error) => failed(pam, nobody, &error),
     }
-    target
 }
 
 fn login<'a>(target: &'a Target, groups: &'a dyn Fn() -> Vec<u32>) -> Login<'a> {

@@ -48,6 +48,29 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Somebody without any right, whom no site selects.
+    pub(crate) fn nobody(pam: &Pam) -> Self {
+        /// The kernel's own number for nobody (`overflowuid`).
+        const NOBODY: u32 = 65534;
+        Self {
+            account: Account {
+                name: "nobody known".to_owned(),
+                uid: NOBODY,
+                gid: NOBODY,
+                groups: Vec::new(),
+                home: "/".into(),
+            },
+            service: pam.service(),
+            site: Ok(Site::default()),
+            site_fingerprint: None,
+            participation: Participation::NotAllowed,
+            rules: ServiceRules::default(),
+            host: String::new(),
+        }
+    }
+}
+
 fn participation(pam: &Pam, site: &Site, account: &Account) -> Participation {
     // A login.defs that cannot be read: the built-in range is the usual one.
     let login_uids = UidRange::read_login_defs().unwrap_or_default();

@@ -19,11 +19,12 @@ impl Machine {
         let module = format!("{}/pam_nixns.so", modules.display());
         for (built, place, mode) in [
             ("libpam_nixns.so", module.as_str(), 0o644),
-            ("nix-ns-reader", "/usr/libexec/nix-ns-reader", 0o755),
+            ("nix-ns-reader", "/usr/libexec/nix-ns-reader", 0o711),
             ("nix-ns", "/usr/bin/nix-ns", 0o755),
         ] {
             self.write(place, read_built(built), mode, &User::root());
         }
+        self.run("install -d -m 0755 /run/nix-ns /run/nix-ns/self").ok();
         self.add_module_to_pam_stacks();
     }
 }

@@ -25,6 +25,7 @@ mod machine;
 mod output;
 mod pam;
 mod pam_host;
+pub mod real_nix;
 mod setup;
 mod skip;
 mod ssh;

@@ -1,6 +1,6 @@
 //! A machine on which everything is set up, and what the module says there.
 
-use crate::{Machine, Output, User};
+use crate::{Background, Machine, Output, User};
 
 /// Where the site's configuration is.
 const SITE_FILE: &str = "/etc/nix-ns/config.toml";
@@ -25,6 +25,36 @@ impl Machine {
     #[track_caller]
     pub fn configure_site(&self, text: &str) {
         self.write(SITE_FILE, text, 0o644, &User::root());
+    }
+
+    /// Starts the ssh server anew, by something that starts it in another way
+    /// than usual, such as `capsh --drop=cap_sys_admin -- -c`; it gets the
+    /// server's path as its last word.
+    ///
+    /// # Panics
+    ///
+    /// When it does not listen.
+    #[track_caller]
+    pub fn restart_sshd_by(&self, starter: &str) {
+        self.run("kill $(cat /run/sshd.pid)").ok();
+        let listens = || self.run("ss -Hltn 'sport = 22'").ok().contains(":22");
+        self.wait_until("the server to end", || !listens());
+        self.run(&format!("{starter} /usr/sbin/sshd")).ok();
+        self.wait_until("the server to listen", listens);
+    }
+
+    /// Mounts a file system whose server never answers anything, until the
+    /// result is dropped.
+    #[must_use]
+    #[track_caller]
+    pub fn mount_mute(&self, place: &str) -> Background<'_> {
+        let options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
+        let mut server = self.spawn(&format!(
+            "exec 3<>/dev/fuse && mount -i -t fuse -o {options} mute {place} && \
+             echo mounted && exec sleep 1000"
+        ));
+        server.until_it_says("mounted");
+        server
     }
 
     /// What the module has said to the log so far, a line a message.

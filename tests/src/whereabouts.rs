@@ -1,5 +1,7 @@
 //! Where a session ended up, as a program in it sees it.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -64,6 +66,39 @@ impl Whereabouts {
     }
 }
 
+/// A session that stays until this is dropped.
+#[derive(Debug)]
+pub struct Stay<'machine> {
+    machine: &'machine Machine,
+    /// What runs in it, by its number in the machine.
+    pub process: u32,
+    /// The mount namespace it began in, as procfs names it.
+    pub namespace: String,
+    /// What opened it.
+    pub command: Background<'machine>,
+}
+
+impl<'machine> Deref for Stay<'machine> {
+    type Target = Background<'machine>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.command
+    }
+}
+
+impl DerefMut for Stay<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.command
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        // A client that is killed does not end what its server started.
+        let _ = self.machine.run(&format!("kill -9 {}", self.process));
+    }
+}
+
 impl Machine {
     /// Puts the probe and the common directory into the machine.
     ///
@@ -121,26 +156,48 @@ impl Machine {
         Whereabouts::parse(output.ok()).expect("the probe says it all")
     }
 
-    /// Opens an ssh session that stays, and says by which process.
+    /// Opens an ssh session that stays.
     #[track_caller]
-    pub fn stay_by_ssh(&self, user: &str) -> (Background<'_>, u32) {
+    pub fn keep_by_ssh(&self, user: &str) -> Stay<'_> {
+        self.keep(|line| self.spawn_ssh(user, &[], line))
+    }
+
+    /// The same, with the number of the process in it.
+    #[track_caller]
+    pub fn stay_by_ssh(&self, user: &str) -> (Stay<'_>, u32) {
         self.stay(user, |line| self.spawn_ssh(user, &[], line))
     }
 
-    /// Starts something by a line that stays, and says by which process; each
-    /// `name` of a test is to be another.
+    /// [`Machine::keep`], with the number of the process in it.
     #[track_caller]
     pub fn stay<'machine>(
         &'machine self,
-        name: &str,
+        _name: &str,
         start: impl FnOnce(&str) -> Background<'machine>,
-    ) -> (Background<'machine>, u32) {
-        let file = format!("{COMMON}/pid.{name}");
-        self.run(&format!("rm -f {file}")).ok();
-        let mut kept = start(&format!("echo $$ >{file}; echo is there; exec sleep 1000"));
-        kept.until_it_says("is there");
-        let number = self.read(&file).trim().parse();
-        (kept, number.expect("a process number"))
+    ) -> (Stay<'machine>, u32) {
+        let kept = self.keep(start);
+        let process = kept.process;
+        (kept, process)
+    }
+
+    /// Starts something that runs this line, stays, and ends when dropped.
+    #[track_caller]
+    pub fn keep<'machine>(
+        &'machine self,
+        start: impl FnOnce(&str) -> Background<'machine>,
+    ) -> Stay<'machine> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = format!("{COMMON}/stay.{number}");
+        let mut command = start(&format!("echo $$ >{file}; echo is there; exec sleep 1000"));
+        command.until_it_says("is there");
+        let process = self.read(&file).trim().parse().expect("a process number");
+        Stay {
+            machine: self,
+            process,
+            namespace: self.namespace_of(process).expect("it stays"),
+            command,
+        }
     }
 
     /// Which mount namespace a process of the machine is in, as procfs names

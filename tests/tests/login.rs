@@ -70,6 +70,22 @@ fn scp_is_on_the_users_nix_both_ways() {
     }
 }
 
+/// sshd changes its root directory after the session is open.
+#[test]
+fn sftp_in_a_jail_works_as_before() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    let jail = "Match User alice\nChrootDirectory /srv/jail\nForceCommand internal-sftp\n";
+    machine
+        .run(&format!(
+            "mkdir -m 755 /srv/jail && echo jailed >/srv/jail/file && \
+             printf '{jail}' >>/etc/ssh/sshd_config"
+        ))
+        .ok();
+    machine.restart_sshd_by("");
+    let got = "echo 'get /file /tmp/got' | sftp -b - alice@localhost >&2 && cat /tmp/got";
+    assert_eq!(machine.run(got).ok(), "jailed");
+}
+
 // ---- each their own
 
 #[test]
@@ -241,7 +257,7 @@ fn a_link_of_the_users_is_followed_where_the_user_allows_it() {
 fn a_link_does_not_lead_out_of_what_the_site_allows() {
     let (machine, alice) = machine_with_alice_or_skip!();
     machine
-        .run("mkdir -m 777 /disk && mkdir /disk/nix && chown alice /disk/nix")
+        .run("mkdir -m 1777 /disk && mkdir /disk/nix && chown alice /disk/nix")
         .ok();
     machine.ssh("alice", "ln -s /disk ~/link").ok();
     machine.configure(
@@ -255,6 +271,94 @@ fn a_link_does_not_lead_out_of_what_the_site_allows() {
     machine.configure_site("roots = [\"%h\", \"/disk\"]\n");
     let seen = machine.ssh("alice", LOOK).ok().to_owned();
     assert_eq!(seen, look_at(&machine, "/disk/nix"));
+}
+
+/// The kernel escapes them in its mount table, and marks what is removed with
+/// words that a name can have, too.
+#[test]
+fn a_directory_may_have_any_name_that_can_be_written() {
+    let (machine, alice) = machine_with_alice_or_skip!();
+    let names = [
+        "two words",
+        "ümlaut",
+        r"back\slash",
+        r"octal\040",
+        "hash#",
+        "gone (deleted)",
+        "gone\u{a0}//deleted",
+        "trailing/",
+        "-dash",
+        "'quote\"",
+    ];
+    for name in names {
+        let written = name.replace('\\', r"\\").replace('"', "\\\"");
+        machine.configure(&alice, &format!("source_path = \"{written}\"\n"));
+        let seen = machine.ssh("alice", LOOK).ok().to_owned();
+        let quoted = name.replace('\'', r"'\''");
+        let path = format!("'/home/alice/{quoted}'");
+        assert_eq!(seen, look_at(&machine, &path), "{name}");
+    }
+}
+
+#[test]
+fn a_home_may_be_a_mount_of_another_directory() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine
+        .run(
+            "mkdir -p '/disk/all homes' && mv /home/alice '/disk/all homes/' && \
+             mount --bind '/disk/all homes' /home",
+        )
+        .ok();
+    let seen = machine.ssh("alice", LOOK).ok().to_owned();
+    assert_eq!(seen, default_store(&machine, "alice"));
+    assert_eq!(
+        seen,
+        look_at(&machine, "'/disk/all homes/alice/.local/share/nix'")
+    );
+}
+
+#[test]
+fn a_directory_that_was_removed_is_made_anew_at_the_next_login() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    let (_session, _) = machine.stay_by_ssh("alice");
+    machine.run("rmdir /home/alice/.local/share/nix").ok();
+    let seen = machine.ssh("alice", LOOK).ok().to_owned();
+    assert_eq!(seen, default_store(&machine, "alice"));
+}
+
+/// As when an administrator moves homes to another disk.
+#[test]
+fn a_moved_home_counts_for_the_next_session() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.configure_site("opt_in = false\n");
+    machine.run("rm -r /home/alice/.config").ok();
+    let (_session, _) = machine.stay_by_ssh("alice");
+    machine
+        .run(
+            "cp -a /home/alice /home/moved && \
+             sed -i s,:/home/alice:,:/home/moved:, /etc/passwd",
+        )
+        .ok();
+    let seen = machine.ssh("alice", LOOK).ok().to_owned();
+    assert_eq!(seen, look_at(&machine, "/home/moved/.local/share/nix"));
+}
+
+#[test]
+fn the_site_may_allow_many_places() {
+    let (machine, alice) = machine_with_alice_or_skip!();
+    let roots: Vec<String> = (1..=20)
+        .map(|number| format!("\"/disk{number}\""))
+        .collect();
+    machine.configure_site(&format!("roots = [{}]\n", roots.join(", ")));
+    machine
+        .run("for n in $(seq 20); do install -d -o alice /disk$n; done")
+        .ok();
+    for number in [1, 16, 17, 20] {
+        machine.configure(&alice, &format!("source_path = \"/disk{number}/nix\"\n"));
+        let seen = machine.ssh("alice", LOOK).ok().to_owned();
+        let path = format!("/disk{number}/nix");
+        assert_eq!(seen, look_at(&machine, &path), "{path}: {}", machine.log());
+    }
 }
 
 // ---- the configuration file
@@ -324,6 +428,39 @@ fn root_is_left_alone_whatever_roots_home_holds() {
         .run("mkdir -p /root/.config/nix-ns && touch /root/.config/nix-ns/config.toml")
         .ok();
     left_alone(&machine, "root");
+}
+
+#[test]
+fn another_name_of_roots_is_left_alone() {
+    let machine = machine_or_skip!().set_up();
+    let admin = machine.nix_user("admin");
+    machine.configure_site("opt_in = false\n[users]\nuid_min = 0\nallow_users = [\"admin\"]\n");
+    takes_part(&machine, "admin");
+    machine
+        .run(&format!(
+            "sed -i s/^admin:x:{}:/admin:x:0:/ /etc/passwd && chown -R root /home/admin",
+            admin.uid
+        ))
+        .ok();
+    left_alone(&machine, "admin");
+}
+
+#[test]
+fn who_has_no_home_logs_in() {
+    let machine = machine_or_skip!().set_up();
+    machine.install_pam_host();
+    machine.pam("probe", &[tests::ENTER, "session required pam_permit.so"]);
+    machine.user("ghost");
+    machine.run("rm -r /home/ghost").ok();
+    let call = "probe ghost -- readlink /proc/self/ns/mnt";
+    let expected = format!("open 0\n{}\ncommand 0\nclose 0", host_namespace(&machine));
+    let (opened, log) = machine.logged_during(|| machine.pam_host(call));
+    assert_eq!(opened.ok(), expected);
+    assert_eq!(log, [""; 0], "ghost has no configuration either");
+    machine.configure_site("opt_in = false\n");
+    let (opened, log) = machine.logged_during(|| machine.pam_host(call));
+    assert!(opened.ok().contains(&expected), "{opened}");
+    assert!(only(&log).contains("/home/ghost"), "{log:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use tests::whereabouts::{COMMON, EXIT, PROBE, Whereabouts};
+use tests::whereabouts::{COMMON, EXIT, PROBE, Stay, Whereabouts};
 use tests::{Background, ENTER, LEAVE, Lines, Machine, Output, Status, User, machine_or_skip};
 
 const SERVICES: [&str; 12] = [
@@ -106,9 +106,7 @@ struct Place<'machine> {
     kind: Kind,
     /// Who is there besides root.
     user: &'static str,
-    process: u32,
-    namespace: String,
-    _keeper: Background<'machine>,
+    keeper: Stay<'machine>,
 }
 
 /// Which namespace a session is to be in.
@@ -415,10 +413,10 @@ impl<'machine> Bench<'machine> {
     fn is_namespace(&self, expected: Namespace, place: &Place, target: &str, found: &str) -> bool {
         match expected {
             Namespace::Host => found == self.host.namespace,
-            Namespace::Callers => found == place.namespace,
+            Namespace::Callers => found == place.keeper.namespace,
             Namespace::Shared => found == self.shared(target).namespace,
             Namespace::Own => {
-                let everybodys = self.places.iter().map(|it| &it.namespace);
+                let everybodys = self.places.iter().map(|it| &it.keeper.namespace);
                 let known = everybodys.chain(self.shared.iter().map(|(_, it)| &it.namespace));
                 found != self.host.namespace && known.into_iter().all(|it| it != found)
             }
@@ -468,7 +466,7 @@ impl<'machine> Bench<'machine> {
         let shared = self.shared.iter().find(|(_, it)| it.namespace == namespace);
         match shared {
             Some((user, _)) => format!("{user}'s"),
-            None if namespace == place.namespace => "the caller's".to_owned(),
+            None if namespace == place.keeper.namespace => "the caller's".to_owned(),
             None => "one of its own".to_owned(),
         }
     }
@@ -518,7 +516,7 @@ impl Place<'_> {
 
     /// As an administrator does who asks no PAM stack.
     fn enter(&self) -> String {
-        format!("nsenter --target {} --mount --", self.process)
+        format!("nsenter --target {} --mount --", self.keeper.process)
     }
 }
 
@@ -651,20 +649,19 @@ fn keep<'machine>(
     user: &'static str,
     start: impl FnOnce(&str) -> Background<'machine>,
 ) -> Place<'machine> {
-    let (keeper, process) = machine.stay(&name.replace([' ', ',', '/', '\''], "-"), start);
     Place {
         name,
         kind,
         user,
-        process,
-        namespace: machine.namespace_of(process).expect("it stays"),
-        _keeper: keeper,
+        keeper: machine.keep(start),
     }
 }
 
 // ---- what the other modules of a stack see
 
 /// Mounts at open and unmounts at close, as `pam_mount` does, and says where.
+/// What it asks about is for the probe to name: a privileged script that does is
+/// a reason for the module to refuse.
 const HOOK: &str = r#"#!/bin/sh
 point=/srv/mounted.$PAM_SERVICE.$PAM_USER
 mkdir -p $point
@@ -672,7 +669,9 @@ case $PAM_TYPE in
 open_session) mount -t tmpfs tmpfs $point ;;
 close_session) umount $point ;;
 esac
-echo $PAM_TYPE $? $(readlink /proc/self/ns/mnt) $(stat -c %u:%d:%i /nix) >>/srv/common/hooks
+code=$?
+set -- $(/usr/local/bin/probe /srv/common/hook)
+echo $PAM_SERVICE $PAM_TYPE $code $1 $3 >>/srv/common/hooks
 "#;
 
 #[test]
@@ -724,18 +723,20 @@ impl Bench<'_> {
         self.machine.run(&wait).ok();
         let hooks = self.machine.read(&file);
         let on_host = matches!(place.kind, Kind::Host | Kind::Nix(_)) || door.by_server;
+        // The session that the caller is in may have begun and ended, too.
         let moments: Vec<Vec<&str>> = hooks
             .lines()
-            .map(|line| line.split(' ').collect())
+            .map(|line| line.split(' ').collect::<Vec<_>>())
+            .filter(|words| door.name == "ssh" || words[0] != "sshd")
             .collect();
         let right = |words: &[&str]| {
-            let [_, code, namespace, nix] = words else {
+            let [_, _, code, namespace, nix] = words else {
                 return false;
             };
             let in_host = *namespace == self.host.namespace;
             *code == "0" && *nix == self.host.nix && (in_host || !on_host)
         };
-        let order: Vec<&str> = moments.iter().map(|words| words[0]).collect();
+        let order: Vec<&str> = moments.iter().map(|words| words[1]).collect();
         if order == ["open_session", "close_session"] && moments.iter().all(|it| right(it)) {
             Ok(())
         } else {
@@ -751,7 +752,7 @@ fn the_working_directory_is_kept_where_the_target_may_be() {
     let machine = machine_or_skip!();
     people(&machine);
     machine.run("mkdir -p -m 755 /tmp/x /srv/x").ok();
-    let (_alices, _) = machine.stay_by_ssh("alice");
+    let _alices = machine.keep_by_ssh("alice");
     for (from, door, to) in [
         ("/tmp/x", "su bob -c 'pwd -P'", "/tmp/x"),
         ("/srv/x", "sudo -u bob pwd -P", "/srv/x"),
@@ -775,10 +776,11 @@ fn the_working_directory_is_kept_where_the_target_may_be() {
 fn a_working_directory_that_is_another_in_the_targets_view_is_not_kept() {
     let machine = machine_or_skip!();
     people(&machine);
-    let (_alices, alice) = machine.stay_by_ssh("alice");
+    let alice = machine.keep_by_ssh("alice");
+    let process = alice.process;
     machine.run("mkdir -p -m 755 /srv/x").ok();
     let covered = machine.run(&format!(
-        "nsenter -t {alice} -m sh -c 'mount -t tmpfs -o mode=755 tmpfs /srv && mkdir -m 755 /srv/x'"
+        "nsenter -t {process} -m sh -c 'mount -t tmpfs -o mode=755 tmpfs /srv && mkdir -m 755 /srv/x'"
     ));
     covered.ok();
     let output = machine.ssh("alice", "cd /srv/x && su bob -c 'pwd -P'");
@@ -811,14 +813,15 @@ fn what_an_administrator_mounts_from_a_session_is_on_the_host() {
 fn what_the_host_mounts_later_arrives_in_every_session() {
     let machine = machine_or_skip!();
     people(&machine);
-    let (_alices, alice) = machine.stay_by_ssh("alice");
+    let alice = machine.keep_by_ssh("alice");
+    let process = alice.process;
     machine
         .run("mkdir /srv/later && mount -t tmpfs tmpfs /srv/later")
         .ok();
-    let seen = machine.run(&format!("grep -c ' /srv/later ' /proc/{alice}/mountinfo"));
+    let seen = machine.run(&format!("grep -c ' /srv/later ' /proc/{process}/mountinfo"));
     assert_eq!(seen.ok(), "1");
     machine.run("umount /srv/later").ok();
-    let gone = machine.run(&format!("! grep ' /srv/later ' /proc/{alice}/mountinfo"));
+    let gone = machine.run(&format!("! grep ' /srv/later ' /proc/{process}/mountinfo"));
     gone.ok();
 }
 
@@ -831,9 +834,10 @@ fn a_session_that_cannot_leave_does_not_start() {
     let machine = machine_or_skip!();
     people(&machine);
     policy_kit(&machine);
-    let (_alices, alice) = machine.stay_by_ssh("alice");
+    let alice = machine.keep_by_ssh("alice");
+    let process = alice.process;
     let confined = format!(
-        "nsenter -t {alice} -m -- setpriv --bounding-set=-sys_admin --reuid alice --regid alice \
+        "nsenter -t {process} -m -- setpriv --bounding-set=-sys_admin --reuid alice --regid alice \
          --init-groups --reset-env sh -c"
     );
     for lines in [Lines::Both, Lines::EnterOnly] {
@@ -865,11 +869,12 @@ fn a_session_that_cannot_leave_does_not_start() {
 fn a_session_that_cannot_leave_says_why_in_one_line_of_the_log() {
     let machine = machine_or_skip!();
     people(&machine);
-    let (_alices, alice) = machine.stay_by_ssh("alice");
+    let alice = machine.keep_by_ssh("alice");
+    let process = alice.process;
     for door in ["su bob -c true", "sudo true", "sudo -u carol true"] {
         let before = machine.log().lines().count();
         let output = machine.run(&format!(
-            "nsenter -t {alice} -m -- setpriv --bounding-set=-sys_admin --reuid alice \
+            "nsenter -t {process} -m -- setpriv --bounding-set=-sys_admin --reuid alice \
              --regid alice --init-groups --reset-env sh -c '{door}'"
         ));
         output.fails();
@@ -906,8 +911,8 @@ fn a_chain_of_su_is_in_the_right_place_at_every_step_down_and_up() {
     let machine = machine_or_skip!();
     people(&machine);
     machine.write("/usr/local/bin/descend", DESCEND, 0o755, &User::root());
-    let (_alices, _) = machine.stay_by_ssh("alice");
-    let (_bobs, _) = machine.stay_by_ssh("bob");
+    let _alices = machine.keep_by_ssh("alice");
+    let _bobs = machine.keep_by_ssh("bob");
     let host = machine.where_the_host_is();
     let (alice, bob) = (
         machine.where_ssh_leads("alice"),

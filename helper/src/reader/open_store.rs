@@ -10,6 +10,7 @@ use config::{StorePath, printable};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use nix::unistd::geteuid;
 
 /// As many as the kernel follows in one path (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
@@ -23,6 +24,12 @@ pub(super) enum OpenError {
     ManyLinks(PathBuf),
     #[error("{} is not a directory: remove it, or set source_path to another place", shown(.0))]
     NotDirectory(PathBuf),
+    #[error("others can change {} (owner uid {owner}, mode {mode:04o}), and with it what lies below: set source_path to a place below directories of your own", shown(.path))]
+    Foreign {
+        path: PathBuf,
+        owner: u32,
+        mode: u32,
+    },
     #[error("{} cannot be {what}: {errno}", shown(.path))]
     Denied {
         path: PathBuf,
@@ -89,6 +96,7 @@ impl Walk {
         let path = self.path.join(&step.name);
         match kind(&file) {
             SFlag::S_IFDIR => {
+                self.check_directory(&path, &file)?;
                 self.directory = entry;
                 self.path = path;
                 Ok(())
@@ -115,6 +123,23 @@ impl Walk {
             answer => answer,
         }
         .map_err(|errno| self.denied(name, "opened", errno))
+    }
+
+    /// The last directory is checked by whoever asked; one above it that somebody
+    /// else can rename is another way to exchange it. In a sticky directory
+    /// (`/scratch`, mode 1777) only owners rename.
+    fn check_directory(&self, path: &Path, directory: &FileStat) -> Result<(), OpenError> {
+        let (owner, mode) = (directory.st_uid, directory.st_mode & 0o7777);
+        let trusted = owner == 0 || owner == geteuid().as_raw();
+        let closed = mode & 0o022 == 0 || mode & 0o1000 != 0;
+        if self.rest.is_empty() || (trusted && closed) {
+            return Ok(());
+        }
+        Err(OpenError::Foreign {
+            path: path.to_owned(),
+            owner,
+            mode,
+        })
     }
 
     /// Whether a link in the current directory can only be root's doing.

@@ -315,17 +315,33 @@ impl Kernel for Linux {
     }
 
     fn refer(&self, path: &Path, walk: Walk) -> Called<OwnedFd> {
+        let cached = ResolveFlag::from_bits_retain(RESOLVE_CACHED);
         let resolve = match walk {
             Walk::Any => ResolveFlag::RESOLVE_NO_MAGICLINKS,
             Walk::NoLinks => ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS,
-            Walk::Cached => {
-                ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::from_bits_retain(RESOLVE_CACHED)
+            Walk::Cached | Walk::CachedLink => ResolveFlag::RESOLVE_NO_MAGICLINKS | cached,
+            Walk::CachedNoLinks => {
+                ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS | cached
             }
         };
+        let follow = if walk == Walk::CachedLink {
+            OFlag::O_NOFOLLOW
+        } else {
+            OFlag::empty()
+        };
         let how = OpenHow::new()
-            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC | follow)
             .resolve(resolve);
         fcntl::openat2(fcntl::AT_FDCWD, path, how).map_err(failed("openat2"))
+    }
+
+    fn refer_to_working_directory(&self) -> Called<OwnedFd> {
+        fcntl::open(
+            "/proc/thread-self/cwd",
+            OFlag::O_PATH | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(failed("open /proc/self/cwd"))
     }
 
     fn open_directory(&self, path: &Path) -> Called<OwnedFd> {
@@ -351,7 +367,9 @@ impl Kernel for Linux {
     fn make_directory(&self, path: &Path, mode: u32) -> Called<()> {
         match unistd::mkdir(path, Mode::empty()) {
             Ok(()) => {}
-            Err(Errno::EEXIST) => return Ok(()),
+            // Whoever made it may have been killed before it was finished.
+            Err(Errno::EEXIST) if is_finished(path, mode)? => return Ok(()),
+            Err(Errno::EEXIST) => {}
             Err(errno) => {
                 return Err(CallFailed {
                     call: "mkdir",
@@ -394,7 +412,22 @@ impl Kernel for Linux {
     }
 
     fn working_directory(&self) -> Called<PathBuf> {
-        unistd::getcwd().map_err(failed("getcwd"))
+        const CALL: &str = "getcwd";
+        let mut path = vec![0_u8; libc::PATH_MAX as usize];
+        // SAFETY: the buffer has room for the length given with it.
+        let answer = unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) };
+        Errno::result(answer).map_err(failed(CALL))?;
+        let path = CStr::from_bytes_until_nul(&path).map_err(|_| CallFailed {
+            call: CALL,
+            errno: Errno::ERANGE,
+        })?;
+        let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+        // "(unreachable)/..." is what the kernel says of a directory outside the root.
+        let reachable = path.is_absolute().then(|| path.to_owned());
+        reachable.ok_or(CallFailed {
+            call: CALL,
+            errno: Errno::ENOENT,
+        })
     }
 
     fn change_directory(&self, directory: BorrowedFd) -> Called<()> {
@@ -412,23 +445,21 @@ impl Kernel for Linux {
             gid: unistd::setfsgid(gid).as_raw(),
             uid: unistd::setfsuid(uid).as_raw(),
         };
-        // The call answers the identity before it and never fails: only a second
-        // one tells whether the first was obeyed (setfsuid(2), "BUGS").
-        if unistd::setfsuid(uid) != uid || unistd::setfsgid(gid) != gid {
-            self.resume(before, lost)?;
-            return Err(CallFailed {
-                call: "setfsuid",
-                errno: Errno::EPERM,
-            });
-        }
         Ok((before, lost))
+    }
+
+    fn has_assumed(&self, identity: FileIdentity) -> bool {
+        // The calls answer the identity before them and never fail: only a
+        // second one tells whether the first was obeyed (setfsuid(2), "BUGS").
+        let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+        unistd::setfsuid(uid) == uid && unistd::setfsgid(gid) == gid
     }
 
     fn resume(&self, identity: FileIdentity, lost: LostWithIdentity) -> Called<()> {
         let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
         unistd::setfsuid(uid);
         unistd::setfsgid(gid);
-        if unistd::setfsuid(uid) != uid || unistd::setfsgid(gid) != gid {
+        if !self.has_assumed(identity) {
             return Err(CallFailed {
                 call: "setfsuid back",
                 errno: Errno::EPERM,
@@ -443,6 +474,12 @@ impl Kernel for Linux {
         set_parent_death_signal(lost.parent_death_signal)?;
         set_dumpable(lost.dumpable)
     }
+}
+
+fn is_finished(path: &Path, mode: u32) -> Called<bool> {
+    let directory = stat(path).map_err(failed("stat"))?;
+    let owned = (directory.st_uid, directory.st_gid) == (0, 0);
+    Ok(owned && directory.st_mode & 0o7777 == mode)
 }
 
 fn effective_capabilities() -> Called<caps::CapsHashSet> {

@@ -6,7 +6,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test double may panic")]
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -40,11 +40,27 @@ enum Object {
     Path(PathBuf),
 }
 
+/// A mount on `/nix`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layer {
+    inode: u64,
+    mount: u64,
+    flags: MountFlags,
+}
+
+/// Something that happens after a call with this name has been made so often.
+#[derive(Debug, Clone, Copy)]
+struct Event {
+    call: &'static str,
+    times: usize,
+    what: fn(&Recorder),
+}
+
 /// A mount namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Namespace {
-    /// Inode and mount number of what is on `/nix`, if anything.
-    nix: Option<(u64, u64, MountFlags)>,
+    /// What is on `/nix`, the topmost last.
+    nix: Vec<Layer>,
     marker: Option<OsString>,
 }
 
@@ -52,6 +68,25 @@ struct Namespace {
 struct State {
     calls: Vec<String>,
     failing: Option<(usize, Errno)>,
+    /// Calls that fail always.
+    refused: BTreeMap<&'static str, Errno>,
+    /// Calls that answer as if they had done something.
+    idle: BTreeSet<&'static str>,
+    events: Vec<Event>,
+    /// Files that are not what they usually are.
+    files: BTreeMap<PathBuf, Called<Remembered>>,
+    /// What becomes of the mount table on its way to the caller.
+    table: fn(String) -> String,
+    /// Whether the first process may not be looked at.
+    blind: bool,
+    /// Whether namespaces have no number but that of their inode.
+    old: bool,
+    kept: (PathBuf, BTreeMap<OsString, OsString>),
+    missing: Vec<&'static str>,
+    running: u32,
+    began: u64,
+    ours: bool,
+    thread: i32,
     objects: HashMap<RawFd, Object>,
     namespaces: BTreeMap<u64, Namespace>,
     current: u64,
@@ -80,6 +115,19 @@ impl Recorder {
         Self(RefCell::new(State {
             calls: Vec::new(),
             failing: None,
+            refused: BTreeMap::new(),
+            idle: BTreeSet::new(),
+            events: Vec::new(),
+            files: BTreeMap::new(),
+            table: |table| table,
+            blind: false,
+            old: false,
+            kept: Default::default(),
+            missing: Vec::new(),
+            running: 1,
+            began: 12345,
+            ours: true,
+            thread: 100,
             objects: HashMap::new(),
             namespaces: BTreeMap::from([(HOST, Namespace::default())]),
             current: HOST,
@@ -94,6 +142,164 @@ impl Recorder {
     /// Lets the call with this index (from 0) fail.
     pub(crate) fn fail_at(&self, index: usize) {
         self.0.borrow_mut().failing = Some((index, Errno::EIO));
+    }
+
+    /// Lets every call with this name fail.
+    pub(crate) fn refuse(&self, call: &'static str, errno: Errno) {
+        self.0.borrow_mut().refused.insert(call, errno);
+    }
+
+    /// Lets every call with this name answer and do nothing.
+    pub(crate) fn let_idle(&self, call: &'static str) {
+        self.0.borrow_mut().idle.insert(call);
+    }
+
+    /// Lets something happen after a call with this name, the first or a later
+    /// one from now on.
+    pub(crate) fn after(&self, call: &'static str, times: usize, what: fn(&Self)) {
+        let event = Event { call, times, what };
+        self.0.borrow_mut().events.push(event);
+    }
+
+    /// Makes a file something else than it usually is.
+    pub(crate) fn alter(&self, path: &str, change: impl FnOnce(&mut Remembered)) {
+        let mut state = self.0.borrow_mut();
+        let mut file = state
+            .look(Path::new(path))
+            .unwrap_or(directory(900, 0, 1, false));
+        change(&mut file);
+        state.files.insert(path.into(), Ok(file));
+    }
+
+    /// Takes a file away, or lets it not be looked at.
+    pub(crate) fn hide(&self, path: &str, errno: Errno) {
+        let failed = CallFailed {
+            call: "statx",
+            errno,
+        };
+        self.0.borrow_mut().files.insert(path.into(), Err(failed));
+    }
+
+    /// Changes the mount table on its way to the caller.
+    pub(crate) fn alter_table(&self, table: fn(String) -> String) {
+        self.0.borrow_mut().table = table;
+    }
+
+    /// Puts a link into a directory, which is made if need be.
+    pub(crate) fn put_link(&self, directory: &str, name: &str, text: &OsStr) {
+        let mut state = self.0.borrow_mut();
+        let links = state.links.entry(directory.into()).or_default();
+        links.insert(name.into(), text.to_owned());
+    }
+
+    /// The links in a directory.
+    pub(crate) fn links(&self, directory: &str) -> BTreeMap<OsString, OsString> {
+        let state = self.0.borrow();
+        state
+            .links
+            .get(Path::new(directory))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Takes every link out of a directory.
+    pub(crate) fn empty_directory(&self, directory: &str) {
+        let mut state = self.0.borrow_mut();
+        state.links.insert(directory.into(), BTreeMap::new());
+    }
+
+    /// Links that another login makes in a directory when it is their turn.
+    pub(crate) fn keep_for_later(&self, directory: &str, links: BTreeMap<OsString, OsString>) {
+        self.0.borrow_mut().kept = (directory.into(), links);
+    }
+
+    /// It is their turn.
+    pub(crate) fn bring_back(&self) {
+        let mut state = self.0.borrow_mut();
+        let (directory, links) = std::mem::take(&mut state.kept);
+        state.links.entry(directory).or_default().extend(links);
+    }
+
+    /// What the marker says where the caller is; `None` is no marker.
+    pub(crate) fn set_marker(&self, text: Option<OsString>) {
+        self.0.borrow_mut().here_mut().marker = text;
+    }
+
+    /// The first process may not be looked at (SELinux).
+    pub(crate) fn hide_first_process(&self) {
+        self.0.borrow_mut().blind = true;
+    }
+
+    /// A kernel before Linux 6.11, or one again.
+    pub(crate) fn be_old(&self, old: bool) {
+        self.0.borrow_mut().old = old;
+    }
+
+    /// Takes capabilities away.
+    pub(crate) fn lack(&self, missing: &[&'static str]) {
+        self.0.borrow_mut().missing = missing.to_vec();
+    }
+
+    /// How many threads the caller has.
+    pub(crate) fn run_threads(&self, running: u32) {
+        self.0.borrow_mut().running = running;
+    }
+
+    /// When threads began that are looked at from now on.
+    pub(crate) fn begin_at(&self, ticks: u64) {
+        self.0.borrow_mut().began = ticks;
+    }
+
+    /// Namespaces belong to a user's user namespace from now on.
+    pub(crate) fn disown_namespaces(&self) {
+        self.0.borrow_mut().ours = false;
+    }
+
+    /// The caller is this thread from now on.
+    pub(crate) fn be_thread(&self, thread: i32) {
+        self.0.borrow_mut().thread = thread;
+    }
+
+    /// A thread ends.
+    pub(crate) fn end_thread(&self, thread: i32) {
+        self.0.borrow_mut().threads.remove(&thread);
+    }
+
+    /// Puts a thread somewhere.
+    pub(crate) fn put_thread(&self, thread: i32, namespace: u64) {
+        self.0.borrow_mut().threads.insert(thread, namespace);
+    }
+
+    /// Where a thread is.
+    pub(crate) fn namespace_of_thread(&self, thread: i32) -> u64 {
+        self.0.borrow().threads[&thread]
+    }
+
+    /// Where the caller is.
+    pub(crate) fn namespace(&self) -> u64 {
+        self.0.borrow().current
+    }
+
+    /// Number of the topmost mount on `/nix`, and its flags.
+    pub(crate) fn top(&self) -> Option<(u64, MountFlags)> {
+        let state = self.0.borrow();
+        let top = state.here().nix.last();
+        top.map(|layer| (layer.mount, layer.flags))
+    }
+
+    /// Puts something else on `/nix` without changing the mount's number.
+    pub(crate) fn exchange_directory(&self) {
+        for layer in &mut self.0.borrow_mut().here_mut().nix {
+            layer.inode = 666;
+        }
+    }
+
+    /// Mounts the same directory once more.
+    pub(crate) fn mount_again(&self) {
+        let mut state = self.0.borrow_mut();
+        let mount = state.take_number();
+        let top = *state.here().nix.last().unwrap();
+        state.here_mut().nix.push(Layer { mount, ..top });
     }
 
     /// The calls so far, by name.
@@ -117,7 +323,7 @@ impl Recorder {
     /// Whether the caller sees a user's store directory on `/nix`.
     pub(crate) fn sees_store(&self) -> bool {
         let state = self.0.borrow();
-        state.here().nix.is_some()
+        !state.here().nix.is_empty()
     }
 
     pub(crate) fn is_on_host(&self) -> bool {
@@ -136,34 +342,64 @@ impl Recorder {
     pub(crate) fn cover_nix(&self) {
         let mut state = self.0.borrow_mut();
         let mount = state.take_number();
-        state.here_mut().nix = Some((666, mount, MountFlags::default()));
+        state.here_mut().nix.push(Layer {
+            inode: 666,
+            mount,
+            flags: MountFlags::default(),
+        });
     }
 
     /// A directory that a user's process might have sent.
     pub(crate) fn store_directory(&self) -> OwnedFd {
-        self.0
-            .borrow_mut()
-            .hand_out(Object::Path("/home/alice/nix".into()))
+        self.opened("/home/alice/nix")
     }
 
     pub(crate) fn root_directory(&self) -> OwnedFd {
-        self.0
-            .borrow_mut()
-            .hand_out(Object::Path("/home/alice".into()))
+        self.opened("/home/alice")
+    }
+
+    /// A descriptor of this path, whatever is there.
+    pub(crate) fn opened(&self, path: &str) -> OwnedFd {
+        self.0.borrow_mut().hand_out(Object::Path(path.into()))
     }
 
     fn call<T>(&self, call: &'static str, then: impl FnOnce(&mut State) -> Called<T>) -> Called<T> {
-        let mut state = self.0.borrow_mut();
-        let index = state.calls.len();
-        state.calls.push(call.to_owned());
-        match state.failing {
-            Some((failing, errno)) if failing == index => Err(CallFailed { call, errno }),
-            _ => then(&mut state),
+        let answer = self.0.borrow_mut().answer(call, then);
+        let due = self.0.borrow_mut().take_due(call);
+        for event in due {
+            (event.what)(self);
         }
+        answer
     }
 }
 
 impl State {
+    fn answer<T>(
+        &mut self,
+        call: &'static str,
+        then: impl FnOnce(&mut Self) -> Called<T>,
+    ) -> Called<T> {
+        let index = self.calls.len();
+        self.calls.push(call.to_owned());
+        if let Some(errno) = self.refused.get(call).copied() {
+            return Err(CallFailed { call, errno });
+        }
+        match self.failing {
+            Some((failing, errno)) if failing == index => Err(CallFailed { call, errno }),
+            _ => then(self),
+        }
+    }
+
+    /// The events that this call was the last wait for.
+    fn take_due(&mut self, call: &str) -> Vec<Event> {
+        for event in self.events.iter_mut().filter(|event| event.call == call) {
+            event.times -= 1;
+        }
+        let (due, later) = self.events.iter().partition(|event| event.times == 0);
+        self.events = later;
+        due
+    }
+
     fn here(&self) -> &Namespace {
         &self.namespaces[&self.current]
     }
@@ -191,6 +427,10 @@ impl State {
     fn namespace_of(&self, task: Task) -> Called<u64> {
         match task {
             Task::Caller => Ok(self.current),
+            Task::Init if self.blind => Err(CallFailed {
+                call: "open",
+                errno: Errno::EACCES,
+            }),
             Task::Init => Ok(HOST),
             Task::Thread(thread) => self.threads.get(&thread).copied().ok_or(absent("open")),
         }
@@ -198,11 +438,27 @@ impl State {
 
     fn look(&self, path: &Path) -> Called<Remembered> {
         let here = self.here();
+        if path == Path::new(".") {
+            return self.look(&self.working_directory);
+        }
+        if let Some(file) = self.files.get(path) {
+            return *file;
+        }
         let text = path.to_str().unwrap();
+        if self.blind && text.starts_with("/proc/1/") {
+            return Err(CallFailed {
+                call: "statx",
+                errno: Errno::EACCES,
+            });
+        }
         match text {
-            "/nix" => match here.nix {
-                Some((inode, mount, _)) => Ok(directory(inode, 1001, mount, true)),
+            "/nix" => match here.nix.last() {
+                Some(layer) => Ok(directory(layer.inode, 1001, layer.mount, true)),
                 None => Ok(directory(HOST_NIX, 0, self.current * 1000, false)),
+            },
+            "/nix/store" => match here.nix.last() {
+                Some(layer) => Ok(directory(layer.inode + 1, 1001, layer.mount, false)),
+                None => Err(absent("statx")),
             },
             "/proc/1/root/nix" => Ok(directory(HOST_NIX, 0, HOST * 1000, false)),
             "/run/nix-ns/self" => Ok(directory(3, 0, 7, here.marker.is_some())),
@@ -212,7 +468,7 @@ impl State {
                 mode: libc::S_IFREG | 0o600,
                 ..directory(600, 1001, 1, false)
             }),
-            _ if text.starts_with("/home") || text == "." => Ok(directory(700, 1001, 1, false)),
+            _ if text.starts_with("/home") => Ok(directory(700, 1001, 1, false)),
             _ => Err(absent("statx")),
         }
     }
@@ -241,16 +497,16 @@ fn absent(call: &'static str) -> CallFailed {
 
 impl Kernel for Recorder {
     fn missing_capabilities(&self) -> Called<Vec<&'static str>> {
-        self.call("capget", |_| Ok(Vec::new()))
+        self.call("capget", |state| Ok(state.missing.clone()))
     }
     fn threads(&self) -> Called<u32> {
-        self.call("statx task", |_| Ok(1))
+        self.call("statx task", |state| Ok(state.running))
     }
     fn thread(&self) -> i32 {
-        100
+        self.0.borrow().thread
     }
     fn began(&self, _: i32) -> Called<u64> {
-        self.call("read stat", |_| Ok(12345))
+        self.call("read stat", |state| Ok(state.began))
     }
     fn pid_namespace(&self) -> Called<u64> {
         self.call("readlink pid", |_| Ok(9))
@@ -272,13 +528,14 @@ impl Kernel for Recorder {
     fn namespace_id(&self, namespace: BorrowedFd) -> Called<NamespaceId> {
         self.call("ioctl NS_GET_MNTNS_ID", |state| {
             match state.object(namespace) {
+                Object::Namespace(id) if state.old => Ok(NamespaceId::Inode(*id)),
                 Object::Namespace(id) => Ok(NamespaceId::Unique(*id)),
                 other => panic!("{other:?} is no namespace"),
             }
         })
     }
     fn owned_by_callers_user_namespace(&self, _: BorrowedFd) -> Called<bool> {
-        self.call("ioctl NS_GET_USERNS", |_| Ok(true))
+        self.call("ioctl NS_GET_USERNS", |state| Ok(state.ours))
     }
     fn unshare_directories(&self) -> Called<()> {
         self.call("unshare CLONE_FS", |_| Ok(()))
@@ -339,6 +596,9 @@ impl Kernel for Recorder {
     }
     fn restrict(&self, tree: BorrowedFd, more: MountFlags) -> Called<()> {
         self.call("mount_setattr", |state| {
+            if state.idle.contains("mount_setattr") {
+                return Ok(());
+            }
             let Some(Object::Tree { flags, .. }) = state.objects.get_mut(&tree.as_raw_fd()) else {
                 panic!("no tree")
             };
@@ -346,10 +606,12 @@ impl Kernel for Recorder {
             Ok(())
         })
     }
-    fn remount(&self, _: &Path, flags: MountFlags) -> Called<()> {
+    fn remount(&self, path: &Path, flags: MountFlags) -> Called<()> {
         self.call("mount remount", |state| {
-            if let Some((_, _, on_nix)) = &mut state.here_mut().nix {
-                *on_nix = flags;
+            if path == Path::new("/nix") {
+                state.here_mut().nix.last_mut().unwrap().flags = flags;
+            } else {
+                assert!(flags.include(MountFlags::MARKER), "a marker to write in");
             }
             Ok(())
         })
@@ -362,9 +624,16 @@ impl Kernel for Recorder {
             };
             let mount = state.take_number();
             if path == Path::new("/nix") {
-                state.here_mut().nix = Some((inode, mount, flags));
+                let layer = Layer {
+                    inode,
+                    mount,
+                    flags,
+                };
+                state.here_mut().nix.push(layer);
             } else {
-                assert!(flags.read_only, "a marker that is not read-only");
+                let later = state.refused.contains_key("mount_setattr");
+                let now = flags.include(MountFlags::MARKER) || state.idle.contains("mount_setattr");
+                assert!(later || now, "a marker to write in");
                 state.here_mut().marker = link;
             }
             Ok(())
@@ -373,8 +642,11 @@ impl Kernel for Recorder {
     fn detach(&self, path: &Path) -> Called<()> {
         self.call("umount2", |state| {
             assert_ne!(state.current, HOST, "nothing is ever unmounted on the host");
+            if state.idle.contains("umount2") {
+                return Ok(());
+            }
             if path == Path::new("/nix") {
-                state.here_mut().nix = None;
+                state.here_mut().nix.pop();
             } else {
                 state.here_mut().marker = None;
             }
@@ -384,7 +656,12 @@ impl Kernel for Recorder {
     fn mount_table(&self) -> Called<Vec<u8>> {
         self.call("read mountinfo", |state| {
             let mut table = "1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\n".to_owned();
-            if let Some((inode, mount, flags)) = state.here().nix {
+            for layer in &state.here().nix {
+                let Layer {
+                    inode,
+                    mount,
+                    flags,
+                } = *layer;
                 let root = if inode == STORE {
                     "/home/alice/nix"
                 } else {
@@ -399,11 +676,14 @@ impl Kernel for Recorder {
                     "{mount} 1 8:1 {root} /nix {flags} - ext4 /dev/sda rw\n"
                 ));
             }
-            Ok(table.into_bytes())
+            Ok((state.table)(table).into_bytes())
         })
     }
     fn first_mount(&self, task: Task) -> Called<u64> {
-        self.call("read head of mountinfo", |state| state.namespace_of(task))
+        self.call("read head of mountinfo", |state| match task {
+            Task::Init => Ok(HOST),
+            task => state.namespace_of(task),
+        })
     }
     fn remembered(&self, path: &Path) -> Called<Remembered> {
         self.call("statx", |state| state.look(path))
@@ -437,6 +717,12 @@ impl Kernel for Recorder {
                 path.to_owned()
             };
             Ok(state.hand_out(Object::Path(path)))
+        })
+    }
+    fn refer_to_working_directory(&self) -> Called<OwnedFd> {
+        self.call("open cwd", |state| {
+            let directory = state.working_directory.clone();
+            Ok(state.hand_out(Object::Path(directory)))
         })
     }
     fn open_directory(&self, path: &Path) -> Called<OwnedFd> {
@@ -561,6 +847,9 @@ impl Kernel for Recorder {
             state.identity = identity;
             Ok((before, lost))
         })
+    }
+    fn has_assumed(&self, identity: FileIdentity) -> bool {
+        self.0.borrow().identity == identity
     }
     fn resume(&self, identity: FileIdentity, _: LostWithIdentity) -> Called<()> {
         self.call("setfsuid back", |state| {

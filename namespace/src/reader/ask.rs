@@ -19,6 +19,10 @@ use super::{MOST_ROOTS, PATIENCE, PROGRAM, Reply, Request};
 use crate::error::Error;
 use crate::kernel::CallFailed;
 
+/// As many as one message can bring (`SCM_MAX_FD`), whatever the sender means
+/// by it: those that found no room here would stay open.
+const MOST_DESCRIPTORS: usize = 253;
+
 /// Reads a user's configuration and directory with that user's rights.
 pub trait Reader {
     /// Asks, with the account's groups.
@@ -123,11 +127,11 @@ fn receive(
 ) -> Result<(Vec<u8>, Vec<OwnedFd>), Error> {
     wait(socket, deadline)?;
     let mut bytes = vec![0; LONGEST_REPLY];
-    let mut control = nix::cmsg_space!([libc::c_int; MOST_ROOTS]);
+    let mut control = nix::cmsg_space!([libc::c_int; MOST_DESCRIPTORS]);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)
-        .map_err(failed("recvmsg"))?;
+        .map_err(nothing_came)?;
     let mut descriptors = Vec::new();
     for part in message.cmsgs().map_err(failed("recvmsg"))? {
         if let ControlMessageOwned::ScmRights(received) = part {
@@ -140,6 +144,14 @@ fn receive(
         return Err(Error::Reader("ended without a word".to_owned()));
     }
     Ok((bytes, descriptors))
+}
+
+fn nothing_came(errno: Errno) -> Error {
+    match errno {
+        // The reader died without having read the question.
+        Errno::ECONNRESET => Error::Reader("ended without a word".to_owned()),
+        errno => failed("recvmsg")(errno).into(),
+    }
 }
 
 fn wait(socket: BorrowedFd, deadline: Option<Instant>) -> Result<(), Error> {

@@ -21,7 +21,7 @@ pub(super) const NOT_STARTED: u8 = b'!';
 pub(super) const ROOTS: u8 = b'/';
 
 /// Room for [`MOST_ROOTS`] descriptors beside a message.
-const CONTROL: usize = 128;
+const CONTROL: usize = 1024;
 
 /// Everything the child needs, made before it exists: another thread of the
 /// caller may hold the allocator's lock at the moment of the clone.
@@ -63,72 +63,75 @@ impl Instructions {
         }
     }
 
-    /// Clones the calling process. Exit signal 0: the caller never sees a
-    /// SIGCHLD, and its own `wait` does not find the child (`wait(2)`, `__WALL`).
+    /// Clones the calling process, twice. The reader is a grandchild: `execve`
+    /// gives a process its exit signal back (`SIGCHLD`), so that the caller would
+    /// be told of a child it knows nothing of, and its own `wait` would find it.
+    /// The child in between has exit signal 0, runs nothing and waits.
     pub(super) fn start(&self, socket: BorrowedFd) -> Called<Child> {
         let mut pidfd: RawFd = -1;
+        let caller = nix::unistd::getpid().as_raw();
         let signals = block_signals()?;
         // SAFETY: without CLONE_VM the child gets a copy of the memory and runs
         // on its copy of this stack; the third argument (on every architecture)
         // takes the descriptor.
-        let pid = unsafe {
-            libc::syscall(
-                libc::SYS_clone,
-                libc::CLONE_PIDFD,
-                null::<u8>(),
-                &raw mut pidfd,
-                null::<u8>(),
-                null::<u8>(),
-            )
-        };
-        if pid == 0 {
-            self.become_the_reader(socket.as_raw_fd());
+        let pid = unsafe { clone(libc::CLONE_PIDFD as libc::c_ulong, &raw mut pidfd) };
+        if pid == Ok(0) {
+            self.be_the_one_between(socket.as_raw_fd(), caller);
         }
-        let pid = Errno::result(pid);
-        restore_signals(&signals)?;
-        let pid = pid.map_err(|errno| CallFailed {
+        let child = pid.map(|pid| Child {
+            pid,
+            // SAFETY: the kernel has just made this descriptor for the caller.
+            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+        });
+        restore_signals(&signals);
+        child.map_err(|errno| CallFailed {
             call: "clone",
             errno,
-        })?;
-        // SAFETY: the kernel has just made this descriptor for the caller.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-        let pid = libc::pid_t::try_from(pid).map_err(|_| CallFailed {
-            call: "clone",
-            errno: Errno::ERANGE,
-        })?;
-        Ok(Child { pid, pidfd })
+        })
     }
 
-    fn become_the_reader(&self, socket: RawFd) -> ! {
-        let failed = self.try_to_become_the_reader(socket);
-        let [a, b, c, d] = failed.to_ne_bytes();
-        let message = [NOT_STARTED, a, b, c, d];
-        // SAFETY: the message is valid for its length; nothing of the caller's
-        // (exit handlers, buffers) runs on this way out.
-        unsafe {
-            libc::syscall(
-                libc::SYS_sendto,
-                0,
-                message.as_ptr(),
-                message.len(),
-                libc::MSG_NOSIGNAL,
-                null::<u8>(),
-                0,
-            );
-            loop {
-                libc::syscall(libc::SYS_exit_group, 127);
+    /// Stays root's, so that the user cannot stop or trace it, and holds nothing
+    /// but the socket. When it is killed, the reader dies with it.
+    fn be_the_one_between(&self, socket: RawFd, caller: libc::pid_t) -> ! {
+        // SAFETY: no argument. A process number fits its type.
+        let own = unsafe { libc::syscall(libc::SYS_getpid) } as libc::pid_t;
+        let reader = keep_only(socket).and_then(|()| {
+            die_with(caller)?;
+            // SAFETY: as for the first clone; nothing is written.
+            unsafe { clone(0, null_mut()) }
+        });
+        match reader {
+            Ok(0) => self.become_the_reader(own),
+            Ok(reader) => {
+                // SAFETY: the status is not asked for.
+                unsafe {
+                    libc::syscall(
+                        libc::SYS_wait4,
+                        reader,
+                        null::<u8>(),
+                        libc::__WALL,
+                        null::<u8>(),
+                    )
+                };
+                exit(0)
             }
+            Err(errno) => give_up(socket, errno as i32),
         }
+    }
+
+    fn become_the_reader(&self, parent: libc::pid_t) -> ! {
+        give_up(SOCKET, self.try_to_become_the_reader(parent))
     }
 
     /// Returns only with the error number of what failed.
-    fn try_to_become_the_reader(&self, socket: RawFd) -> i32 {
-        let steps: [&dyn Fn() -> Result<(), Errno>; 6] = [
-            &|| keep_only(socket),
-            &|| leave_the_terminal(),
-            &|| lift_limits(),
+    fn try_to_become_the_reader(&self, parent: libc::pid_t) -> i32 {
+        let steps: [&dyn Fn() -> Result<(), Errno>; 7] = [
+            &leave_the_terminal,
+            &lift_limits,
             &|| self.become_the_user(),
-            &|| give_up_privileges(),
+            &give_up_privileges,
+            &bind_hands,
+            &|| die_with(parent),
             &|| self.send_roots(),
         ];
         for step in steps {
@@ -152,7 +155,7 @@ impl Instructions {
     /// Groups, group, user, for good, and looked at again. By raw calls: glibc's
     /// would wait for threads that the child does not have.
     fn become_the_user(&self) -> Result<(), Errno> {
-        let (mut real, mut effective, mut saved) = (0, 0, 0);
+        let (mut uids, mut gids) = ([0_u32; 3], [0_u32; 3]);
         // SAFETY: the list is valid for its length, the pointers take one number each.
         unsafe {
             call(libc::syscall(
@@ -172,19 +175,23 @@ impl Instructions {
                 self.uid,
                 self.uid,
             ))?;
+            let [real, effective, saved] = &mut gids;
+            call(libc::syscall(
+                libc::SYS_getresgid,
+                &raw mut *real,
+                &raw mut *effective,
+                &raw mut *saved,
+            ))?;
+            let [real, effective, saved] = &mut uids;
             call(libc::syscall(
                 libc::SYS_getresuid,
-                &raw mut real,
-                &raw mut effective,
-                &raw mut saved,
+                &raw mut *real,
+                &raw mut *effective,
+                &raw mut *saved,
             ))?;
         }
-        let all = [real, effective, saved];
-        if self.uid != 0 && all == [self.uid; 3] {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        let all = self.uid != 0 && uids == [self.uid; 3] && gids == [self.gid; 3];
+        if all { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     /// Opens the site's roots with the user's rights, while this is still our
@@ -210,18 +217,65 @@ impl Instructions {
     }
 }
 
+/// Where the socket is once everything else is closed.
+const SOCKET: RawFd = 0;
+
 fn call(answer: libc::c_long) -> Result<(), Errno> {
     Errno::result(answer).map(drop)
+}
+
+/// # Safety
+/// The pointer must be null or take a descriptor; what runs in the child must
+/// be system calls alone.
+unsafe fn clone(flags: libc::c_ulong, pidfd: *mut RawFd) -> Result<libc::pid_t, Errno> {
+    // SAFETY: passed on from the caller; no stack means a copy of this one.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags,
+            null::<u8>(),
+            pidfd,
+            null::<u8>(),
+            null::<u8>(),
+        )
+    };
+    libc::pid_t::try_from(Errno::result(pid)?).map_err(|_| Errno::ERANGE)
+}
+
+fn give_up(socket: RawFd, errno: i32) -> ! {
+    let [a, b, c, d] = errno.to_ne_bytes();
+    let message = [NOT_STARTED, a, b, c, d];
+    // SAFETY: the message is valid for its length.
+    unsafe {
+        libc::syscall(
+            libc::SYS_sendto,
+            socket,
+            message.as_ptr(),
+            message.len(),
+            libc::MSG_NOSIGNAL,
+            null::<u8>(),
+            0,
+        );
+    }
+    exit(127)
+}
+
+/// Nothing of the caller's (exit handlers, buffers) runs on this way out.
+fn exit(code: i32) -> ! {
+    loop {
+        // SAFETY: a number.
+        unsafe { libc::syscall(libc::SYS_exit_group, code) };
+    }
 }
 
 /// The socket becomes descriptor 0; everything else is closed.
 fn keep_only(socket: RawFd) -> Result<(), Errno> {
     // SAFETY: numbers only.
     unsafe {
-        if socket == 0 {
-            call(libc::syscall(libc::SYS_fcntl, 0, libc::F_SETFD, 0))?;
+        if socket == SOCKET {
+            call(libc::syscall(libc::SYS_fcntl, SOCKET, libc::F_SETFD, 0))?;
         } else {
-            call(libc::syscall(libc::SYS_dup3, socket, 0, 0))?;
+            call(libc::syscall(libc::SYS_dup3, socket, SOCKET, 0))?;
         }
         call(libc::syscall(
             libc::SYS_close_range,
@@ -229,6 +283,27 @@ fn keep_only(socket: RawFd) -> Result<(), Errno> {
             libc::c_uint::MAX,
             0,
         ))
+    }
+}
+
+/// Dies when the parent does, or at once if it has already.
+fn die_with(parent: libc::pid_t) -> Result<(), Errno> {
+    // SAFETY: numbers only.
+    let now = unsafe {
+        call(libc::syscall(
+            libc::SYS_prctl,
+            libc::PR_SET_PDEATHSIG,
+            libc::SIGKILL,
+            0,
+            0,
+            0,
+        ))?;
+        libc::syscall(libc::SYS_getppid)
+    };
+    if now == libc::c_long::from(parent) {
+        Ok(())
+    } else {
+        Err(Errno::ESRCH)
     }
 }
 
@@ -244,41 +319,50 @@ fn leave_the_terminal() -> Result<(), Errno> {
 }
 
 /// The caller's limits are those of whoever called su; as far as this process
-/// may, it lifts those that would keep the program from running.
+/// may, it lifts those that would keep the program from running. Raising needs
+/// CAP_SYS_RESOURCE, and going on without is what is wanted then.
 fn lift_limits() -> Result<(), Errno> {
     const SOME_SECONDS: u64 = 10;
-    let limits = [
+    for (resource, value) in [
         (libc::RLIMIT_CORE, 0),
         (libc::RLIMIT_CPU, SOME_SECONDS),
-        (libc::RLIMIT_NOFILE, 64),
-        (libc::RLIMIT_AS, libc::RLIM_INFINITY),
-        (libc::RLIMIT_DATA, libc::RLIM_INFINITY),
+        (libc::RLIMIT_NOFILE, 256),
+        (libc::RLIMIT_AS, 256 << 20),
+        (libc::RLIMIT_DATA, 256 << 20),
         (libc::RLIMIT_STACK, 8 << 20),
-        (libc::RLIMIT_FSIZE, libc::RLIM_INFINITY),
-        (libc::RLIMIT_NPROC, libc::RLIM_INFINITY),
-    ];
-    for (resource, value) in limits {
-        let limit = libc::rlimit64 {
-            rlim_cur: value,
-            rlim_max: value,
-        };
-        // SAFETY: the structure is valid; raising needs CAP_SYS_RESOURCE, and
-        // going on without is what is wanted then.
-        unsafe {
-            libc::syscall(
-                libc::SYS_prlimit64,
-                0,
-                resource,
-                &raw const limit,
-                null::<u8>(),
-            );
-        }
+    ] {
+        let _ = limit(resource, value);
     }
     Ok(())
 }
 
-/// No capability whatever the caller's securebits kept, none to be gained, no
-/// debugger of the user's before the program runs, and death with the parent.
+/// No process and no byte of a file is ever made with the limits lifted above.
+/// Only from now on: root's own processes count against nobody.
+fn bind_hands() -> Result<(), Errno> {
+    limit(libc::RLIMIT_NPROC, 0)?;
+    limit(libc::RLIMIT_FSIZE, 0)
+}
+
+fn limit(resource: libc::__rlimit_resource_t, value: u64) -> Result<(), Errno> {
+    let limit = libc::rlimit64 {
+        rlim_cur: value,
+        rlim_max: value,
+    };
+    // SAFETY: the structure is valid.
+    unsafe {
+        call(libc::syscall(
+            libc::SYS_prlimit64,
+            0,
+            resource,
+            &raw const limit,
+            null::<u8>(),
+        ))
+    }
+}
+
+/// No capability whatever the caller's securebits kept, none to be gained, and no
+/// debugger of the user's: not before the program runs, nor, as its file is not
+/// readable, after.
 fn give_up_privileges() -> Result<(), Errno> {
     #[repr(C)]
     struct Header {
@@ -386,21 +470,15 @@ fn block_signals() -> Called<libc::sigset_t> {
     Ok(unsafe { before.assume_init() })
 }
 
-fn restore_signals(before: &libc::sigset_t) -> Called<()> {
+/// Cannot fail: the set is one the kernel has just handed out.
+fn restore_signals(before: &libc::sigset_t) {
     // SAFETY: the set is valid.
-    let answer = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, null_mut()) };
-    if answer == 0 {
-        Ok(())
-    } else {
-        Err(CallFailed {
-            call: "sigprocmask",
-            errno: Errno::from_raw(answer),
-        })
-    }
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, null_mut()) };
 }
 
-/// Kills and reaps a child, if it dies at once; one that waits for a dead file
-/// server is left to the first process, which reaps it when the server allows.
+/// Kills and reaps the child in between; the reader dies with it. One that
+/// waits for a dead file server is left to the first process, which reaps it
+/// when the server allows.
 pub(super) fn end(child: &Child) {
     const SHORT_MILLISECONDS: libc::c_int = 200;
     let mut poll = libc::pollfd {
@@ -409,7 +487,8 @@ pub(super) fn end(child: &Child) {
         revents: 0,
     };
     // SAFETY: the descriptor is open, the structure valid, the status not asked
-    // for. __WALL, as the child has no exit signal.
+    // for. __WALL, as the child has no exit signal; nobody else finds it, so
+    // its number is still its own.
     unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,

@@ -28,7 +28,9 @@ pub(crate) fn first_reference(
         return Some(reference);
     }
     // Not to remember costs time at the next login, nothing else.
-    let _ = remember(kernel, scan.state, &scan.found);
+    if let Some(state) = scan.state {
+        let _ = remember(kernel, state, &scan.found);
+    }
     None
 }
 

@@ -13,7 +13,7 @@ use crate::reader::{Reading, Reply};
 use crate::references::Scan;
 
 /// A reader that finds alice's directory, whoever asks.
-struct FindsStore<'a>(&'a Recorder);
+pub(crate) struct FindsStore<'a>(pub(crate) &'a Recorder);
 
 impl Reader for FindsStore<'_> {
     fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
@@ -37,13 +37,13 @@ impl Reader for FindsStore<'_> {
 }
 
 /// A host without privileged files.
-struct NoFiles;
+pub(crate) struct NoFiles;
 
 impl PrivilegedFiles for NoFiles {
     fn scan(&self) -> Scan {
         Scan {
             references: Vec::new(),
-            state: 0,
+            state: Some(0),
             found: Vec::new(),
         }
     }
@@ -54,7 +54,7 @@ impl PrivilegedFiles for NoFiles {
 }
 
 /// A reader that must not be asked.
-struct NobodyAsks;
+pub(crate) struct NobodyAsks;
 
 impl Reader for NobodyAsks {
     fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
@@ -62,7 +62,7 @@ impl Reader for NobodyAsks {
     }
 }
 
-fn account(name: &str, uid: u32) -> Account {
+pub(crate) fn account(name: &str, uid: u32) -> Account {
     Account {
         name: name.to_owned(),
         uid,
@@ -72,7 +72,7 @@ fn account(name: &str, uid: u32) -> Account {
     }
 }
 
-fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -> T {
+pub(crate) fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -> T {
     let site = Site::default();
     let participation = if account.uid == 0 {
         Participation::Root
@@ -91,7 +91,7 @@ fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -> T {
     })
 }
 
-fn enter(recorder: &Recorder) -> Result<Opened, Error> {
+pub(crate) fn enter(recorder: &Recorder) -> Result<Opened, Error> {
     with_login(&account("alice", 1001), |login| {
         login.enter(recorder, &FindsStore(recorder))
     })
@@ -252,4 +252,219 @@ fn a_leave_that_fails_ends_off_the_foreign_nix_or_stops_the_session() {
             Err(error) => assert_ne!(error.gravity(), Gravity::Harmless, "call {index}: {error}"),
         }
     }
+}
+
+/// A reader that answers this.
+struct Says(Finding);
+
+impl Reader for Says {
+    fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
+        Ok(Reading {
+            reply: Reply {
+                user: None,
+                finding: self.0.clone(),
+            },
+            directory: None,
+            roots: Vec::new(),
+        })
+    }
+}
+
+/// A reader that does not answer.
+struct Silent;
+
+impl Reader for Silent {
+    fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
+        Err(Error::Silent(crate::reader::PATIENCE))
+    }
+}
+
+/// A login that differs from the usual one.
+fn with_other_login<T>(
+    account: &Account,
+    change: impl FnOnce(&mut Login),
+    then: impl FnOnce(&Login) -> T,
+) -> T {
+    with_login(account, |login| {
+        let mut login = Login {
+            site: login.site.clone(),
+            participation: login.participation.clone(),
+            ..*login
+        };
+        change(&mut login);
+        then(&login)
+    })
+}
+
+fn in_alices() -> Recorder {
+    let recorder = Recorder::new();
+    enter(&recorder).unwrap();
+    recorder
+}
+
+fn stay(login: &mut Login) {
+    login.rules.root = RootSessions::Stay;
+}
+
+#[test]
+fn root_stays_only_where_the_site_says_so() {
+    let root = account("root", 0);
+    let recorder = in_alices();
+    let before = recorder.position();
+    with_other_login(&root, stay, |login| {
+        assert_eq!(login.leave(&recorder).unwrap(), Left::Nothing);
+        let opened = login.enter(&recorder, &NobodyAsks).unwrap();
+        assert!(matches!(
+            opened.entered,
+            Entered::None(WithoutNix::RootStays)
+        ));
+        assert_eq!(login.close(&recorder).unwrap(), Left::Nothing);
+    });
+    assert_eq!(recorder.position(), before);
+    with_login(&root, |login| {
+        let opened = login.enter(&recorder, &NobodyAsks).unwrap();
+        assert!(matches!(
+            opened.entered,
+            Entered::None(WithoutNix::Site(Participation::Root))
+        ));
+    });
+    assert!(recorder.is_on_host());
+}
+
+#[test]
+fn nobody_but_root_stays_by_that_rule() {
+    for user in [account("bob", 1002), account("alice", 1001)] {
+        let recorder = in_alices();
+        with_other_login(&user, stay, |login| login.leave(&recorder)).unwrap();
+        assert!(recorder.is_on_host());
+    }
+}
+
+#[test]
+fn whoever_is_left_out_leaves_and_enters_nothing() {
+    let bob = account("bob", 1002);
+    let left_out = |change: fn(&mut Login)| {
+        let recorder = in_alices();
+        let opened = with_other_login(&bob, change, |login| login.enter(&recorder, &NobodyAsks));
+        assert!(recorder.is_on_host() && !recorder.sees_store());
+        opened.map(|opened| opened.entered)
+    };
+    let skipped = left_out(|login| login.rules.skip = true);
+    assert!(matches!(
+        skipped,
+        Ok(Entered::None(WithoutNix::ServiceSkipped))
+    ));
+    let denied = left_out(|login| login.participation = Participation::NotAllowed);
+    assert!(matches!(
+        denied,
+        Ok(Entered::None(WithoutNix::Site(Participation::NotAllowed)))
+    ));
+    let broken = left_out(|login| login.site = Err("line 1".to_owned()));
+    assert!(matches!(broken, Err(Error::Site(why)) if why == "line 1"));
+}
+
+#[test]
+fn a_user_in_their_own_namespace_stays() {
+    let recorder = in_alices();
+    let before = recorder.position();
+    let opened = with_login(&account("alice", 1001), |login| {
+        login.enter(&recorder, &NobodyAsks)
+    })
+    .unwrap();
+    assert!(matches!(opened.entered, Entered::Stayed(_)), "{opened:?}");
+    assert_eq!(opened.left, Left::Nothing);
+    assert_eq!(recorder.position(), before);
+}
+
+#[test]
+fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
+    let after_an_edit = |reader: &dyn Reader| {
+        let recorder = in_alices();
+        recorder.alter("/home/alice/.config/nix-ns/config.toml", |file| {
+            file.size = 1;
+        });
+        with_login(&account("alice", 1001), |login| {
+            login.enter(&recorder, reader)
+        })
+        .map(|opened| (opened, recorder.is_on_host()))
+    };
+    let elsewhere = Finding::Store { path: "/x".into() };
+    for reader in [
+        &Says(elsewhere) as &dyn Reader,
+        &Says(Finding::Refused("why".to_owned())),
+        &Silent,
+    ] {
+        let (opened, _) = after_an_edit(reader).unwrap();
+        assert!(matches!(opened.entered, Entered::Stayed(_)), "{opened:?}");
+    }
+    for finding in [Finding::Disabled, Finding::NotOptedIn] {
+        let (opened, on_host) = after_an_edit(&Says(finding)).unwrap();
+        assert!(matches!(opened.entered, Entered::None(_)), "{opened:?}");
+        assert!(on_host && opened.left == Left::ToHost);
+    }
+}
+
+#[test]
+fn another_user_does_not_stay_and_gets_their_own() {
+    let recorder = in_alices();
+    let opened = with_login(&account("bob", 1002), |login| {
+        login.enter(&recorder, &Says(Finding::Disabled))
+    })
+    .unwrap();
+    assert_eq!(opened.left, Left::ToHost);
+    assert!(recorder.is_on_host());
+}
+
+#[test]
+fn a_session_that_ends_leaves_and_is_taken_off_the_registry() {
+    let recorder = in_alices();
+    let sessions = |recorder: &Recorder| {
+        let links = recorder.links("/run/nix-ns/1/1001");
+        let names = links.into_keys().map(|name| name.into_string().unwrap());
+        names.filter(|name| name.starts_with("session.")).count()
+    };
+    assert_eq!(sessions(&recorder), 1);
+    let alice = account("alice", 1001);
+    let left = with_login(&alice, |login| login.close(&recorder)).unwrap();
+    assert_eq!(left, Left::ToHost);
+    assert_eq!(sessions(&recorder), 0);
+    let left = with_login(&alice, |login| login.close(&recorder)).unwrap();
+    assert_eq!(left, Left::Nothing);
+}
+
+#[test]
+fn a_caller_in_another_root_is_left_alone() {
+    let recorder = Recorder::new();
+    recorder.alter("/", |root| root.inode = 77);
+    let before = recorder.position();
+    let error = enter(&recorder).unwrap_err();
+    assert!(matches!(error, Error::OtherRoot), "{error:?}");
+    assert_eq!(recorder.position(), before);
+}
+
+#[test]
+fn a_caller_in_another_root_that_shows_a_marker_leaves() {
+    let recorder = in_alices();
+    recorder.alter("/", |root| root.inode = 77);
+    with_login(&account("bob", 1002), |login| login.leave(&recorder)).unwrap();
+    assert!(!recorder.sees_store());
+}
+
+#[test]
+fn without_proc_a_marker_says_enough_to_leave() {
+    let recorder = in_alices();
+    recorder.refuse("open ns/mnt", nix::errno::Errno::ENOENT);
+    with_login(&account("bob", 1002), |login| login.leave(&recorder)).unwrap();
+    assert!(!recorder.sees_store());
+}
+
+#[test]
+fn what_must_stop_a_session_says_whose_nix_it_is_on() {
+    for (uid, whose) in [(Some(1001), "uid 1001"), (None, "uid an unknown user")] {
+        let error = Error::cannot_leave(uid, "why");
+        assert_eq!(error.gravity(), Gravity::OnForeignNix);
+        assert!(error.to_string().contains(whose), "{error}");
+        assert!(!error.is_the_users());
+    }
+    assert!(Error::user("why").is_the_users());
 }

@@ -1,0 +1,43 @@
+//! Nix itself, as a distribution packages it, without the network.
+
+use crate::{Machine, Output, User};
+
+/// The network would be asked again and again, for ten seconds each.
+const SETTINGS: &str =
+    r"export NIX_CONFIG=$'substitute = false\nexperimental-features = nix-command'";
+
+/// Builders have no search path.
+const HELLO: &str = r#"derivation {
+  name = "hello-ns";
+  system = builtins.currentSystem;
+  builder = "/bin/sh";
+  args = [
+    "-c"
+    "/bin/mkdir -p $out/bin; printf '#!/bin/sh\necho hi-from-'$out'\n' > $out/bin/hello-ns; /bin/chmod +x $out/bin/hello-ns"
+  ];
+}
+"#;
+
+/// Debian's Nix has no shell of its own for the sandbox.
+pub const SANDBOX: &str = "--option sandbox true --option sandbox-fallback false \
+                           --option sandbox-paths '/bin /usr /lib /lib64'";
+
+impl Machine {
+    /// Whether Nix is installed, in the system's own directories.
+    #[must_use]
+    pub fn has_nix(&self) -> bool {
+        self.exists("/usr/bin/nix-build")
+    }
+
+    /// Puts `hello.nix` into a user's home: a program that says where it is.
+    #[track_caller]
+    pub fn write_hello(&self, user: &User) {
+        let file = format!("{}/hello.nix", user.home);
+        self.write(&file, HELLO, 0o644, user);
+    }
+
+    /// Logs a user in and runs a script that uses Nix.
+    pub fn ssh_nix(&self, user: &str, script: &str) -> Output {
+        self.ssh(user, &format!("{SETTINGS}; {script}"))
+    }
+}
