@@ -62,25 +62,6 @@ fn a_sandboxed_build_works_inside() {
     assert!(built.ok().starts_with("hi-from-/nix/store/"), "{built}");
 }
 
-/// As on hosts that forbid them, where every wrapper by user namespaces ends.
-#[test]
-fn a_build_needs_no_user_namespace() {
-    let (machine, _) = machine_with_nix_or_skip!();
-    machine.install_program("without-user-namespaces");
-    machine.restart_sshd_by("without-user-namespaces");
-    // Else nothing would be shown.
-    let other = machine.ssh("alice", "unshare --user true");
-    assert!(other.fails().contains("Operation not permitted"), "{other}");
-    let insists = machine.ssh_nix("alice", &format!("nix-build {SANDBOX} hello.nix"));
-    assert!(
-        insists.fails().contains("cloning builder process"),
-        "{insists}"
-    );
-    let built = machine.ssh_nix("alice", "nix-build hello.nix -o r >&2 && ./r/bin/hello-ns");
-    assert!(built.ok().starts_with("hi-from-/nix/store/"), "{built}");
-    assert_eq!(machine.ssh("alice", "sudo id -u").ok(), "0");
-}
-
 #[test]
 fn what_one_session_installs_the_next_one_has() {
     let (machine, _) = machine_with_nix_or_skip!();
