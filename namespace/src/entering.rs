@@ -57,8 +57,15 @@ enum Attempt {
 /// What stands for election for a directory.
 enum Standing {
     Joined(Box<Record>),
-    /// Nothing that can be joined; what a new one would replace.
-    Open(Option<Box<Predecessor>>),
+    /// Nothing that can be joined.
+    Open(Seat),
+}
+
+/// What a new namespace stands for.
+struct Seat {
+    generation: u64,
+    /// What it would replace.
+    predecessor: Option<Box<Predecessor>>,
 }
 
 /// A namespace that cannot be joined.
@@ -140,12 +147,11 @@ impl Entering<'_> {
             Err(failed) => return self.build_alone(&asked, host_nix, &failed.to_string()),
         };
         for _ in 0..MOST_ROUNDS {
-            let predecessor = match self.join_elected(&registry, &asked)? {
+            let seat = match self.join_elected(&registry, &asked)? {
                 Standing::Joined(record) => return Ok(Entered::Joined(record)),
-                Standing::Open(predecessor) => predecessor,
+                Standing::Open(seat) => seat,
             };
-            let predecessor = predecessor.as_deref();
-            if let Some(entered) = self.build_and_stand(&registry, &asked, host_nix, predecessor)? {
+            if let Some(entered) = self.build_and_stand(&registry, &asked, host_nix, &seat)? {
                 return Ok(entered);
             }
         }
@@ -182,10 +188,15 @@ impl Entering<'_> {
     /// Joins whatever is elected for the directory that today's configurations
     /// amount to, by whichever configuration it was made.
     fn join_elected(&self, registry: &Registry, asked: &Asked) -> Result<Standing, Error> {
-        for _ in 0..MOST_ROUNDS {
+        let store = FileId::from(&asked.store.remembered);
+        loop {
             let entries = registry.entries(self.kernel)?;
-            let Some(elected) = entries.elected(FileId::from(&asked.store.remembered)) else {
-                return Ok(Standing::Open(None));
+            let generation = entries.next_generation(store);
+            let Some(elected) = entries.elected(store) else {
+                return Ok(Standing::Open(Seat {
+                    generation,
+                    predecessor: None,
+                }));
             };
             let dead = match self.join_one(registry, &entries, elected)? {
                 Attempt::Joined(record) => {
@@ -198,13 +209,15 @@ impl Entering<'_> {
                 Attempt::Dead => true,
                 Attempt::Broken => false,
             };
-            let predecessor = Predecessor {
+            let predecessor = Box::new(Predecessor {
                 elected: elected.clone(),
                 dead,
-            };
-            return Ok(Standing::Open(Some(Box::new(predecessor))));
+            });
+            return Ok(Standing::Open(Seat {
+                generation,
+                predecessor: Some(predecessor),
+            }));
         }
-        Ok(Standing::Open(None))
     }
 
     fn join_one(
@@ -249,12 +262,11 @@ impl Entering<'_> {
         registry: &Registry,
         asked: &Asked,
         host_nix: FileId,
-        predecessor: Option<&Predecessor>,
+        seat: &Seat,
     ) -> Result<Option<Entered>, Error> {
-        let dead = predecessor
-            .filter(|predecessor| predecessor.dead)
-            .map(|dead| &dead.elected);
-        let predecessor = predecessor.map(|predecessor| &predecessor.elected);
+        let predecessor = seat.predecessor.as_deref();
+        let dead = predecessor.filter(|it| it.dead).map(|it| &it.elected);
+        let predecessor = predecessor.map(|it| &it.elected);
         // What cannot be swept away only takes room.
         let _ = registry.sweep(
             self.kernel,
@@ -264,7 +276,7 @@ impl Entering<'_> {
         let Built { record, way_back } = build(self.kernel, &self.plan(asked, host_nix))?;
         let stands = registry
             .add_session(self.kernel, record.namespace)
-            .and_then(|()| registry.elect(self.kernel, &record, predecessor))
+            .and_then(|()| registry.elect(self.kernel, &record, seat.generation, predecessor))
             .and_then(|elected| Ok(elected && !registry.yields(self.kernel, &record, dead)?));
         let record = Box::new(record);
         match stands {

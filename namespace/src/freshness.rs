@@ -27,8 +27,8 @@ pub(crate) enum UserFile {
 #[derive(Default)]
 pub(crate) struct Freshness {
     pub(crate) user_file: UserFile,
-    /// The records whose store directory is not at its path any more.
-    moved: Vec<Record>,
+    /// The records whose store directory is surely still at its path.
+    in_place: Vec<Record>,
 }
 
 impl Freshness {
@@ -41,9 +41,9 @@ impl Freshness {
     ) -> Result<Self, Error> {
         with_rights_of(kernel, identity, || Self {
             user_file: look_at_file(kernel, user_file),
-            moved: records
+            in_place: records
                 .iter()
-                .filter(|record| has_moved(kernel, record))
+                .filter(|record| is_in_place(kernel, record))
                 .map(|record| (*record).clone())
                 .collect(),
         })
@@ -56,7 +56,7 @@ impl Freshness {
             UserFile::Present(fingerprint) => Some(fingerprint),
             UserFile::Unknown => return false,
         };
-        record.user == user && record.site == site && !self.moved.contains(record)
+        record.user == user && record.site == site && self.in_place.contains(record)
     }
 }
 
@@ -76,14 +76,13 @@ fn is_link(kernel: &dyn Kernel, path: &Path) -> bool {
     !matches!(kernel.refer(path, Walk::CachedLink), Err(failed) if failed.errno == Errno::ENOENT)
 }
 
-fn has_moved(kernel: &dyn Kernel, record: &Record) -> bool {
-    let directory = kernel
+/// A directory that was renamed is cached under its new name only: not to find
+/// it is no answer.
+fn is_in_place(kernel: &dyn Kernel, record: &Record) -> bool {
+    kernel
         .refer(&record.path, Walk::Cached)
-        .and_then(|it| kernel.remembered_of(it.as_fd()));
-    match directory {
-        Ok(directory) => FileId::from(&directory) != record.store,
-        Err(failed) => failed.errno == Errno::ENOENT,
-    }
+        .and_then(|directory| kernel.remembered_of(directory.as_fd()))
+        .is_ok_and(|directory| FileId::from(&directory) == record.store)
 }
 
 /// As [`Fingerprint`] has it when the file is opened and read.

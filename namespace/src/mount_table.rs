@@ -192,4 +192,123 @@ not a line\n";
         assert_eq!(unescape(br"/a\0"), Path::new(r"/a\0"));
         assert_eq!(unescape(br"/a\999"), Path::new(r"/a\999"));
     }
+
+    #[test]
+    fn every_flag_is_read_as_itself_alone() {
+        let none = MountFlags::default();
+        for (text, flags) in [
+            (
+                "ro",
+                MountFlags {
+                    read_only: true,
+                    ..none
+                },
+            ),
+            (
+                "nosuid",
+                MountFlags {
+                    no_suid: true,
+                    ..none
+                },
+            ),
+            (
+                "nodev",
+                MountFlags {
+                    no_dev: true,
+                    ..none
+                },
+            ),
+            (
+                "noexec",
+                MountFlags {
+                    no_exec: true,
+                    ..none
+                },
+            ),
+            (
+                "noatime",
+                MountFlags {
+                    no_atime: true,
+                    ..none
+                },
+            ),
+            (
+                "nodiratime",
+                MountFlags {
+                    no_diratime: true,
+                    ..none
+                },
+            ),
+            (
+                "relatime",
+                MountFlags {
+                    relatime: true,
+                    ..none
+                },
+            ),
+            (
+                "nosymfollow",
+                MountFlags {
+                    no_symfollow: true,
+                    ..none
+                },
+            ),
+            ("rw", none),
+            ("nosuidx", none),
+        ] {
+            assert_eq!(parse_flags(text.as_bytes()), flags, "{text}");
+            assert_eq!(parse_flags(format!("rw,{text},x").as_bytes()), flags);
+        }
+    }
+
+    #[test]
+    fn only_fuse_has_a_user_and_every_fuse_has_one() {
+        let user = |kind: &str, options: &str| {
+            let line = format!("9 1 0:9 / /x rw - {kind} x {options}\n");
+            MountTable::parse(line.as_bytes())
+                .by_id(9)
+                .unwrap()
+                .fuse_user()
+        };
+        for kind in ["fuse", "fuseblk", "fuse.sshfs", "fuseblk.ntfs"] {
+            assert_eq!(user(kind, "rw,user_id=0,group_id=0"), Some(0), "{kind}");
+            assert_eq!(user(kind, "rw,user_id=1001"), Some(1001), "{kind}");
+            assert_eq!(user(kind, "rw"), Some(u32::MAX), "{kind}");
+            assert_eq!(user(kind, "rw,xuser_id=0"), Some(u32::MAX), "{kind}");
+        }
+        for kind in ["ext4", "fusectl", "fuser", "xfuse", "nfs4"] {
+            assert_eq!(user(kind, "rw,user_id=1001"), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_line_needs_all_its_fields() {
+        let whole = "9 1 0:9 / /x rw - ext4 src rw";
+        assert!(MountTable::parse(whole.as_bytes()).by_id(9).is_some());
+        let fields: Vec<&str> = whole.split(' ').collect();
+        for end in 0..fields.len() {
+            let table = MountTable::parse(fields[..end].join(" ").as_bytes());
+            assert!(table.0.is_empty(), "{end}: {table:?}");
+        }
+        // A dash where a path stands is no end of the fields.
+        let dash = MountTable::parse(b"9 1 0:9 - - rw - ext4 - rw\n");
+        assert_eq!(dash.by_id(9).unwrap().point, Path::new("-"));
+    }
+
+    #[test]
+    fn what_the_kernel_escapes_is_read_back_whatever_it_is() {
+        for first in 0..=u8::MAX {
+            for second in [first, b'0', b'4', b'\\', b' ', b'\n', b'x'] {
+                let path = [b'/', first, second, b'0', b'4', b'0'];
+                let written: Vec<u8> = path
+                    .iter()
+                    .flat_map(|byte| match byte {
+                        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+                        byte => vec![*byte],
+                    })
+                    .collect();
+                assert_eq!(unescape(&written).into_os_string().into_vec(), path);
+            }
+        }
+    }
 }

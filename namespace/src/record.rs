@@ -155,6 +155,7 @@ pub(crate) fn parse_fingerprint(text: &str) -> Option<Option<Fingerprint>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 pub(crate) mod tests {
     use super::*;
 

@@ -338,4 +338,64 @@ mod tests {
         std::fs::write(below(root.path(), Path::new("/etc/profile.d/new.sh")), "x").unwrap();
         assert_ne!(scan.state, Some(Scan::state(root.path(), &scan.found)));
     }
+
+    #[test]
+    fn the_running_systems_files_are_those_below_its_root() {
+        let found = [PathBuf::from("/etc/hostname")];
+        assert_eq!(HostFiles.state(&found), Scan::state(Path::new("/"), &found));
+    }
+
+    #[test]
+    fn what_is_no_file_has_nothing_to_say_and_holds_nobody_up() {
+        let root = system(&[("/etc/profile.d/nix.sh/more", "/nix/x\n")]);
+        let fifo = below(root.path(), Path::new("/etc/profile"));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Scan::read(root.path()).references.is_empty());
+    }
+
+    #[test]
+    fn a_file_too_large_to_be_read_may_say_anything() {
+        let root = system(&[("/etc/profile", "")]);
+        let profile = below(root.path(), Path::new("/etc/profile"));
+        let profile = std::fs::File::create(profile).unwrap();
+        profile.set_len(LARGEST).unwrap();
+        assert!(Scan::read(root.path()).references.is_empty());
+        profile.set_len(LARGEST + 1).unwrap();
+        assert_eq!(Scan::read(root.path()).references.len(), 1);
+    }
+
+    #[test]
+    fn a_system_that_leads_to_too_many_files_is_refused() {
+        let includes = |count: usize| -> String {
+            (0..count)
+                .map(|number| format!("@include /etc/{number}\n"))
+                .collect()
+        };
+        let known = places(Path::new("/nowhere")).len();
+        let room = MOST_FILES - known;
+        assert!(found(&[("/etc/sudoers", &includes(room))]).is_empty());
+        assert!(!found(&[("/etc/sudoers", &includes(room + 1))]).is_empty());
+    }
+
+    #[test]
+    fn a_pattern_names_files_by_start_and_end() {
+        for (name, counts) in [("ab", true), ("axb", true), ("ax", false), ("xb", false)] {
+            let said = found(&[
+                ("/etc/ld.so.conf", "include /etc/x.d/a*b\n"),
+                (&format!("/etc/x.d/{name}"), "/nix/lib\n"),
+            ]);
+            assert_eq!(said.len(), usize::from(counts), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_shown_in_one_line_with_its_place() {
+        let reference = |line| Reference {
+            file: "/etc/a\nb".into(),
+            line,
+            text: "x\u{1b}".to_owned(),
+        };
+        assert_eq!(reference(7).to_string(), r"/etc/a\u{a}b:7: x\u{1b}");
+        assert_eq!(reference(0).to_string(), r"/etc/a\u{a}b x\u{1b}");
+    }
 }

@@ -15,6 +15,7 @@
 //! a namespace for one store directory at the same time, the one that makes the
 //! next generation's link is *elected*, and the others give theirs up and join.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -63,6 +64,10 @@ struct Session {
 pub(crate) struct Entries {
     /// For each store directory, the latest election.
     elected: Vec<Elected>,
+    /// For each store directory, the latest generation, whether it can be read
+    /// or not: an entry that is damaged, or of another format, is nobody's
+    /// namespace, and still in the way.
+    generations: BTreeMap<FileId, u64>,
     sessions: Vec<Session>,
 }
 
@@ -92,21 +97,23 @@ impl Registry {
         for name in kernel.entries(self.directory.as_fd())? {
             if let Some(session) = Session::parse(&name) {
                 entries.sessions.push(session);
-            } else if let Some(elected) = self.read_elected(kernel, name) {
-                entries.keep_latest(elected);
+            } else if let Some((store, generation)) = parse_elected(&name) {
+                entries.count(store, generation);
+                if let Some(record) = self.read_record(kernel, &name, store) {
+                    entries.keep_latest(Elected {
+                        record,
+                        name,
+                        generation,
+                    });
+                }
             }
         }
         Ok(entries)
     }
 
-    fn read_elected(&self, kernel: &dyn Kernel, name: OsString) -> Option<Elected> {
-        let (store, generation) = parse_elected(&name)?;
-        let record = Record::parse(&kernel.link_text(self.directory.as_fd(), &name).ok()?)?;
-        (record.store == store).then_some(Elected {
-            record,
-            name,
-            generation,
-        })
+    fn read_record(&self, kernel: &dyn Kernel, name: &OsStr, store: FileId) -> Option<Record> {
+        let text = kernel.link_text(self.directory.as_fd(), name).ok()?;
+        Record::parse(&text).filter(|record| record.store == store)
     }
 
     /// Says that the calling thread is in a namespace.
@@ -133,15 +140,15 @@ impl Registry {
         }
     }
 
-    /// Tries to make a record the elected one, as the successor of a dead one.
-    /// `false`: another one was.
+    /// Tries to make a record the elected one with the generation that was next
+    /// when its predecessor was looked at. `false`: another one was elected.
     pub(crate) fn elect(
         &self,
         kernel: &dyn Kernel,
         record: &Record,
-        dead: Option<&Elected>,
+        generation: u64,
+        predecessor: Option<&Elected>,
     ) -> Called<bool> {
-        let generation = dead.map_or(1, |dead| dead.generation.saturating_add(1));
         let name = elected_name(record.store, generation);
         match kernel.link(&record.to_text(), self.directory.as_fd(), &name) {
             Ok(()) => {}
@@ -154,8 +161,8 @@ impl Registry {
             kernel.unlink(self.directory.as_fd(), &name)?;
             return Ok(false);
         }
-        if let Some(dead) = dead {
-            self.forget(kernel, &dead.name)?;
+        if let Some(predecessor) = predecessor {
+            self.forget(kernel, &predecessor.name)?;
         }
         Ok(true)
     }
@@ -177,7 +184,10 @@ impl Registry {
             .elected(record.store)
             .filter(|elected| elected.record == *record);
         Ok(match ours {
-            Some(ours) => self.elect(kernel, &dead.record, Some(ours))?,
+            Some(ours) => {
+                let generation = entries.next_generation(record.store);
+                self.elect(kernel, &dead.record, generation, Some(ours))?
+            }
             None => true,
         })
     }
@@ -301,17 +311,19 @@ impl Registry {
         if kernel.namespace_id(namespace.as_fd())? != session.namespace {
             return Ok(None);
         }
+        if !kernel.owned_by_callers_user_namespace(namespace.as_fd())? {
+            return Ok(None);
+        }
         if let NamespaceId::Unique(_) = session.namespace {
             return Ok(Some(namespace));
         }
-        // The inode number alone may belong to a newer namespace, even one that
-        // a user made: the thread must be the one that was registered.
+        // The inode number alone may belong to a newer namespace: the thread must
+        // be the one that was registered.
         let began = kernel.link_text(self.directory.as_fd(), &session.name)?;
         let same = kernel
             .began(session.thread)
             .is_ok_and(|ticks| OsStr::new(&ticks.to_string()) == began);
-        let ours = same && kernel.owned_by_callers_user_namespace(namespace.as_fd())?;
-        Ok(ours.then_some(namespace))
+        Ok(same.then_some(namespace))
     }
 
     fn forget(&self, kernel: &dyn Kernel, name: &OsStr) -> Called<()> {
@@ -344,7 +356,8 @@ fn open_survivor(kernel: &dyn Kernel, record: &Record) -> Called<Option<OwnedFd>
         let Ok(namespace) = kernel.open_namespace(task) else {
             continue;
         };
-        if kernel.namespace_id(namespace.as_fd()) == Ok(record.namespace) {
+        let recorded = kernel.namespace_id(namespace.as_fd()) == Ok(record.namespace);
+        if recorded && kernel.owned_by_callers_user_namespace(namespace.as_fd()) == Ok(true) {
             return Ok(Some(namespace));
         }
     }
@@ -354,14 +367,26 @@ fn open_survivor(kernel: &dyn Kernel, record: &Record) -> Called<Option<OwnedFd>
 impl Entries {
     /// The elected namespace of a store directory.
     pub(crate) fn elected(&self, store: FileId) -> Option<&Elected> {
-        self.elected
-            .iter()
-            .find(|elected| elected.record.store == store)
+        self.all().find(|elected| elected.record.store == store)
     }
 
     /// All elected namespaces.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Elected> {
-        self.elected.iter()
+        self.elected.iter().filter(|elected| {
+            self.generations.get(&elected.record.store) == Some(&elected.generation)
+        })
+    }
+
+    /// The generation that a new namespace for a store directory stands for.
+    pub(crate) fn next_generation(&self, store: FileId) -> u64 {
+        self.generations
+            .get(&store)
+            .map_or(1, |latest| latest.saturating_add(1))
+    }
+
+    fn count(&mut self, store: FileId, generation: u64) {
+        let latest = self.generations.entry(store).or_insert(generation);
+        *latest = generation.max(*latest);
     }
 
     fn keep_latest(&mut self, candidate: Elected) {

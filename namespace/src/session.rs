@@ -200,7 +200,7 @@ impl Login<'_> {
         reader: &dyn Reader,
         record: &Record,
     ) -> Result<bool, Error> {
-        let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[])?;
+        let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[record])?;
         if fresh.confirms(record, self.site_fingerprint) {
             return Ok(true);
         }

@@ -111,3 +111,6 @@ fn follow_as(kernel: &dyn Kernel, identity: FileIdentity, path: &Path, there: &O
     };
     here.is(&there) && kernel.change_directory(directory.as_fd()).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

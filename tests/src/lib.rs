@@ -19,6 +19,7 @@ mod accounts;
 mod alone;
 mod command;
 mod files;
+pub mod hostile;
 mod install;
 pub mod kernel;
 mod machine;

@@ -38,6 +38,8 @@ enum Object {
     },
     Directory(PathBuf),
     Path(PathBuf),
+    /// What was there when it was opened.
+    File(PathBuf, Remembered),
 }
 
 /// A mount on `/nix`.
@@ -87,6 +89,7 @@ struct State {
     began: u64,
     ours: bool,
     thread: i32,
+    pid_namespace: u64,
     objects: HashMap<RawFd, Object>,
     namespaces: BTreeMap<u64, Namespace>,
     current: u64,
@@ -128,6 +131,7 @@ impl Recorder {
             began: 12345,
             ours: true,
             thread: 100,
+            pid_namespace: 9,
             objects: HashMap::new(),
             namespaces: BTreeMap::from([(HOST, Namespace::default())]),
             current: HOST,
@@ -258,6 +262,11 @@ impl Recorder {
     /// The caller is this thread from now on.
     pub(crate) fn be_thread(&self, thread: i32) {
         self.0.borrow_mut().thread = thread;
+    }
+
+    /// The caller sees the processes of this PID namespace from now on.
+    pub(crate) fn see_processes_of(&self, pid_namespace: u64) {
+        self.0.borrow_mut().pid_namespace = pid_namespace;
     }
 
     /// A thread ends.
@@ -509,7 +518,7 @@ impl Kernel for Recorder {
         self.call("read stat", |state| Ok(state.began))
     }
     fn pid_namespace(&self) -> Called<u64> {
-        self.call("readlink pid", |_| Ok(9))
+        self.call("readlink pid", |state| Ok(state.pid_namespace))
     }
     fn processes(&self) -> Called<Vec<i32>> {
         self.call("getdents /proc", |state| {
@@ -691,6 +700,7 @@ impl Kernel for Recorder {
     fn remembered_of(&self, file: BorrowedFd) -> Called<Remembered> {
         self.call("statx fd", |state| match state.object(file).clone() {
             Object::Path(path) | Object::Directory(path) => state.look(&path),
+            Object::File(_, file) => Ok(file),
             other => panic!("{other:?} is not looked at"),
         })
     }
@@ -721,8 +731,9 @@ impl Kernel for Recorder {
     }
     fn refer_to_working_directory(&self) -> Called<OwnedFd> {
         self.call("open cwd", |state| {
-            let directory = state.working_directory.clone();
-            Ok(state.hand_out(Object::Path(directory)))
+            let path = state.working_directory.clone();
+            let file = state.look(&path).unwrap_or(directory(0, 0, 1, false));
+            Ok(state.hand_out(Object::File(path, file)))
         })
     }
     fn open_directory(&self, path: &Path) -> Called<OwnedFd> {
@@ -756,6 +767,7 @@ impl Kernel for Recorder {
         self.call("symlinkat", |state| {
             match state.object(directory).clone() {
                 Object::Tree { inode, flags, .. } => {
+                    assert_eq!(name, "namespace", "nobody looks for that name");
                     let tree = Object::Tree {
                         inode,
                         flags,
@@ -791,7 +803,7 @@ impl Kernel for Recorder {
     }
     fn link_text_at(&self, path: &Path) -> Called<OsString> {
         self.call("readlink", |state| {
-            if path.starts_with("/run/nix-ns/self") {
+            if path == Path::new("/run/nix-ns/self/namespace") {
                 return state.here().marker.clone().ok_or(absent("readlink"));
             }
             let directory = state.links.get(path.parent().unwrap());
@@ -829,7 +841,8 @@ impl Kernel for Recorder {
     }
     fn change_directory(&self, directory: BorrowedFd) -> Called<()> {
         self.call("fchdir", |state| {
-            let Object::Path(path) = state.object(directory).clone() else {
+            let (Object::Path(path) | Object::File(path, _)) = state.object(directory).clone()
+            else {
                 panic!("no directory")
             };
             state.working_directory = path;

@@ -94,3 +94,54 @@ fn without_the_first_process_a_mount_is_taken_for_the_systems_root() {
     recorder.alter("/", |it| it.mount_root = false);
     assert!(!has_the_systems_root(&recorder));
 }
+
+/// In a sandbox with a PID namespace, a /proc and a /nix of its own.
+fn in_a_sandbox() -> Recorder {
+    let recorder = Recorder::new();
+    recorder.alter("/nix", |nix| nix.mount_root = true);
+    recorder.hide(MARKER, Errno::ENOENT);
+    recorder
+}
+
+#[test]
+fn the_first_process_of_a_sandbox_is_not_the_host() {
+    let hidden = Place::Private { host_nix: None };
+    assert_eq!(Place::find(&in_a_sandbox()).unwrap(), hidden);
+
+    let recorder = in_a_sandbox();
+    recorder.see_processes_of(INITIAL_PID_NAMESPACE);
+    assert_eq!(Place::find(&recorder).unwrap(), Place::Host);
+
+    let recorder = in_a_sandbox();
+    recorder.alter("/nix", |nix| nix.mount_root = false);
+    assert_eq!(Place::find(&recorder).unwrap(), Place::Host);
+
+    let recorder = in_a_sandbox();
+    recorder.hide("/nix", Errno::EACCES);
+    assert_eq!(Place::find(&recorder).unwrap(), hidden);
+
+    let recorder = Recorder::new();
+    recorder.alter("/nix", |nix| nix.mount_root = true);
+    recorder.alter(MARKER, |_| {});
+    assert_eq!(Place::find(&recorder).unwrap(), Place::Host);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_there() {
+    for (errno, is_there) in [
+        (Errno::ENOENT, false),
+        (Errno::ENOTDIR, false),
+        (Errno::EACCES, true),
+        (Errno::EIO, true),
+    ] {
+        let recorder = Recorder::new();
+        recorder.hide("/nix", errno);
+        assert_eq!(nix_is_covered(&recorder), is_there, "{errno}");
+        let recorder = Recorder::new();
+        recorder.hide(MARKER, errno);
+        assert_eq!(read_marker(&recorder).is_some(), is_there, "{errno}");
+        let recorder = Recorder::new();
+        recorder.refuse("readlink", errno);
+        assert_eq!(read_marker(&recorder).is_some(), is_there, "{errno}");
+    }
+}

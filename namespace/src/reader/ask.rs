@@ -10,7 +10,8 @@ use config::Account;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, getsockopt, recvmsg, sendmsg,
+    socketpair, sockopt::SocketError,
 };
 
 use super::child::{Instructions, NOT_STARTED, ROOTS, end};
@@ -130,8 +131,11 @@ fn receive(
     let mut control = nix::cmsg_space!([libc::c_int; MOST_DESCRIPTORS]);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    // A child that dies with the question unread leaves an error in the socket,
+    // before what it said; asked for, the error is gone.
+    let _ = getsockopt(&socket, SocketError);
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)
-        .map_err(nothing_came)?;
+        .map_err(failed("recvmsg"))?;
     let mut descriptors = Vec::new();
     for part in message.cmsgs().map_err(failed("recvmsg"))? {
         if let ControlMessageOwned::ScmRights(received) = part {
@@ -144,14 +148,6 @@ fn receive(
         return Err(Error::Reader("ended without a word".to_owned()));
     }
     Ok((bytes, descriptors))
-}
-
-fn nothing_came(errno: Errno) -> Error {
-    match errno {
-        // The reader died without having read the question.
-        Errno::ECONNRESET => Error::Reader("ended without a word".to_owned()),
-        errno => failed("recvmsg")(errno).into(),
-    }
 }
 
 fn wait(socket: BorrowedFd, deadline: Option<Instant>) -> Result<(), Error> {

@@ -326,7 +326,9 @@ fn lift_limits() -> Result<(), Errno> {
     for (resource, value) in [
         (libc::RLIMIT_CORE, 0),
         (libc::RLIMIT_CPU, SOME_SECONDS),
-        (libc::RLIMIT_NOFILE, 256),
+        // Descriptors in flight between all processes of the user count against
+        // it, too (unix(7), ETOOMANYREFS): a desktop has hundreds.
+        (libc::RLIMIT_NOFILE, 65536),
         (libc::RLIMIT_AS, 256 << 20),
         (libc::RLIMIT_DATA, 256 << 20),
         (libc::RLIMIT_STACK, 8 << 20),

@@ -129,6 +129,9 @@ mod tests {
             b"store -",
             b"store x\n/",
             b"disabled -\nmore",
+            b"not-opted-in -\nmore",
+            b"disabled -",
+            b"refused\nwhy",
             b"root -\n",
             b"\xff -\n",
         ] {

@@ -66,3 +66,6 @@ fn remember(kernel: &dyn Kernel, state: u64, found: &[PathBuf]) -> Called<()> {
     kernel.link(&OsString::from_vec(text), directory.as_fd(), &new)?;
     kernel.rename(directory.as_fd(), &new, OsStr::new(NAME))
 }
+
+#[cfg(test)]
+mod tests;

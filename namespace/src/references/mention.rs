@@ -150,4 +150,72 @@ mod tests {
             2
         );
     }
+
+    /// Whatever stands before and after, one byte each.
+    #[test]
+    fn only_what_could_be_part_of_a_name_makes_it_another_path() {
+        for byte in 0..=u8::MAX {
+            let part = byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            let before = [&[byte][..], b"/nix/x"].concat();
+            assert_eq!(names_nix(&before), !(part || byte == b'~'), "{byte}");
+            let after = [b"/nix", &[byte][..], b"x"].concat();
+            assert_eq!(names_nix(&after), !part, "{byte}");
+        }
+    }
+
+    #[test]
+    fn every_word_that_includes_is_obeyed_and_no_other() {
+        for word in ["@include", "@includedir", "#include", "#includedir"] {
+            let line = format!("{word} /etc/more\n");
+            let named = named_files(line.as_bytes(), Kind::Sudoers);
+            assert_eq!(named, [(PathBuf::from("/etc/more"), Kind::Sudoers)]);
+            assert!(named_files(line.as_bytes(), Kind::Text).is_empty());
+        }
+        for line in ["root /etc/more", "# include /etc/more", "@include more"] {
+            let named = named_files(line.as_bytes(), Kind::Sudoers);
+            assert!(named.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_linkers_include_names_files_and_nothing_else_does() {
+        assert_eq!(
+            named_files(b"include /etc/x/*.conf\n", Kind::Linker),
+            [(PathBuf::from("/etc/x/*.conf"), Kind::Linker)]
+        );
+        for line in ["/usr/lib /etc/x", "# include /etc/x", "include x"] {
+            assert!(
+                named_files(line.as_bytes(), Kind::Linker).is_empty(),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_pam_runs_is_a_script_of_its() {
+        for line in [
+            "session optional pam_exec.so quiet /usr/sbin/hook",
+            "auth required /lib/security/pam_exec.so /usr/sbin/hook x",
+        ] {
+            assert_eq!(
+                named_files(line.as_bytes(), Kind::Pam),
+                [(PathBuf::from("/usr/sbin/hook"), Kind::Text)],
+                "{line}"
+            );
+        }
+        for line in [
+            "# session optional pam_exec.so /usr/sbin/hook",
+            "session optional pam_env.so /usr/sbin/hook",
+            "session optional pam_exec.so hook",
+        ] {
+            assert!(named_files(line.as_bytes(), Kind::Pam).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_lines_is_mentioned_as_a_whole() {
+        let mentions = mentions(b"# x\0/nix/lib\n/nix\n", Kind::Binary);
+        assert_eq!(mentions.len(), 1);
+        assert_eq!(mentions[0].line, 0);
+    }
 }

@@ -111,8 +111,8 @@ fn there_is_a_directory_only_once_it_was_made() {
 fn the_first_is_elected_and_nobody_beside_it() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    assert!(registry.elect(&recorder, &of(20), None).unwrap());
-    assert!(!registry.elect(&recorder, &of(21), None).unwrap());
+    assert!(registry.elect(&recorder, &of(20), 1, None).unwrap());
+    assert!(!registry.elect(&recorder, &of(21), 1, None).unwrap());
     assert!(registry.is_elected(&recorder, &of(20)).unwrap());
     assert!(!registry.is_elected(&recorder, &of(21)).unwrap());
     assert_eq!(names(&recorder), ["namespace.65024.12.1"]);
@@ -123,7 +123,7 @@ fn a_failing_link_elects_nobody() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
     recorder.refuse("symlinkat", Errno::ENOSPC);
-    let failed = registry.elect(&recorder, &of(20), None).unwrap_err();
+    let failed = registry.elect(&recorder, &of(20), 1, None).unwrap_err();
     assert_eq!(failed.errno, Errno::ENOSPC);
 }
 
@@ -131,9 +131,9 @@ fn a_failing_link_elects_nobody() {
 fn a_successor_takes_the_place_of_the_dead() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    registry.elect(&recorder, &of(20), None).unwrap();
+    registry.elect(&recorder, &of(20), 1, None).unwrap();
     let dead = elected(&recorder, &registry);
-    assert!(registry.elect(&recorder, &of(21), Some(&dead)).unwrap());
+    assert!(registry.elect(&recorder, &of(21), 2, Some(&dead)).unwrap());
     assert_eq!(names(&recorder), ["namespace.65024.12.2"]);
     assert!(registry.is_elected(&recorder, &of(21)).unwrap());
 }
@@ -143,7 +143,7 @@ fn a_late_comer_finds_a_later_generation_and_gives_way() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
     recorder.put_link(DIRECTORY, "namespace.65024.12.5", &of(20).to_text());
-    assert!(!registry.elect(&recorder, &of(21), None).unwrap());
+    assert!(!registry.elect(&recorder, &of(21), 1, None).unwrap());
     assert_eq!(names(&recorder), ["namespace.65024.12.5"]);
 }
 
@@ -172,8 +172,8 @@ fn every_directory_has_an_election_of_its_own() {
         },
         ..of(21)
     };
-    assert!(registry.elect(&recorder, &of(20), None).unwrap());
-    assert!(registry.elect(&recorder, &other, None).unwrap());
+    assert!(registry.elect(&recorder, &of(20), 1, None).unwrap());
+    assert!(registry.elect(&recorder, &other, 1, None).unwrap());
     assert_eq!(registry.entries(&recorder).unwrap().all().count(), 2);
 }
 
@@ -316,9 +316,9 @@ fn a_successor_yields_to_whoever_joined_the_dead_at_the_last_moment() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
     let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), None).unwrap();
+    registry.elect(&recorder, &of(old), 1, None).unwrap();
     let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(99), Some(&dead)).unwrap();
+    registry.elect(&recorder, &of(99), 2, Some(&dead)).unwrap();
     assert!(registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
     assert_eq!(elected(&recorder, &registry).record, of(old));
 }
@@ -328,9 +328,9 @@ fn a_successor_of_nobody_or_of_the_dead_stands() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
     let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), None).unwrap();
+    registry.elect(&recorder, &of(old), 1, None).unwrap();
     let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(99), Some(&dead)).unwrap();
+    registry.elect(&recorder, &of(99), 2, Some(&dead)).unwrap();
     assert!(!registry.yields(&recorder, &of(99), None).unwrap());
     recorder.end_thread(300);
     assert!(!registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
@@ -342,9 +342,9 @@ fn whoever_was_superseded_meanwhile_yields_and_elects_nobody() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
     let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), None).unwrap();
+    registry.elect(&recorder, &of(old), 1, None).unwrap();
     let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(98), Some(&dead)).unwrap();
+    registry.elect(&recorder, &of(98), 2, Some(&dead)).unwrap();
     assert!(registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
     assert_eq!(elected(&recorder, &registry).record, of(98));
 }
@@ -353,7 +353,7 @@ fn whoever_was_superseded_meanwhile_yields_and_elects_nobody() {
 fn a_record_is_written_anew_only_if_it_says_something_new() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    registry.elect(&recorder, &of(20), None).unwrap();
+    registry.elect(&recorder, &of(20), 1, None).unwrap();
     let before = elected(&recorder, &registry);
     let calls = recorder.calls().len();
     let Record { site, user, .. } = before.record;

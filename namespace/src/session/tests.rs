@@ -451,6 +451,36 @@ fn a_caller_in_another_root_that_shows_a_marker_leaves() {
 }
 
 #[test]
+fn a_caller_in_another_root_leaves_for_less_than_a_whole_marker() {
+    let arrangements: [fn(&Recorder); 2] = [
+        |recorder| recorder.set_marker(Some("unreadable".into())),
+        Recorder::cover_nix,
+    ];
+    for arrange in arrangements {
+        let recorder = Recorder::new();
+        recorder.unshare_mounts().unwrap();
+        arrange(&recorder);
+        recorder.alter("/", |root| root.inode = 77);
+        let bob = account("bob", 1002);
+        let left = with_login(&bob, |login| login.leave(&recorder)).unwrap();
+        assert_eq!(left, Left::Detached);
+        assert!(!recorder.sees_store() && read_marker(&recorder).is_none());
+    }
+}
+
+#[test]
+fn where_the_site_cannot_be_read_nobody_stays() {
+    let recorder = in_alices();
+    let entered = with_other_login(
+        &account("alice", 1001),
+        |login| login.site = Err("line 1".to_owned()),
+        |login| login.enter(&recorder, &NobodyAsks),
+    );
+    assert!(matches!(entered, Err(Error::Site(_))), "{entered:?}");
+    assert!(recorder.is_on_host() && !recorder.sees_store());
+}
+
+#[test]
 fn without_proc_a_marker_says_enough_to_leave() {
     let recorder = in_alices();
     recorder.refuse("open ns/mnt", nix::errno::Errno::ENOENT);
@@ -467,4 +497,9 @@ fn what_must_stop_a_session_says_whose_nix_it_is_on() {
         assert!(!error.is_the_users());
     }
     assert!(Error::user("why").is_the_users());
+    let lost = Error::NoWayBack(crate::kernel::CallFailed {
+        call: "setns",
+        errno: nix::errno::Errno::EPERM,
+    });
+    assert_eq!(lost.gravity(), Gravity::Lost);
 }
