@@ -6,5 +6,5 @@ mod scene;
 mod words;
 
 pub use family::Family;
-pub use scene::{End, Scene, Step};
+pub use scene::{Door, End, Scene, Step};
 pub use words::{check_text, log_bytes};

@@ -244,3 +244,19 @@ fn whoever_loses_the_election_joins_the_winner() {
     let names: Vec<_> = recorder.links(DIRECTORY).into_keys().collect();
     assert_eq!(names.len(), 3, "{names:?}");
 }
+
+#[test]
+fn an_identity_that_cannot_be_put_back_stops_the_session() {
+    let recorder = Recorder::new();
+    recorder.refuse("setfsuid back", Errno::EPERM);
+    let error = enter_by(&recorder, &NobodyAsks).unwrap_err();
+    assert_eq!(error.gravity(), Gravity::Lost);
+}
+
+#[test]
+fn a_look_that_fails_only_costs_the_quick_way() {
+    let recorder = Recorder::new();
+    recorder.refuse("setfsuid", Errno::EPERM);
+    let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
+    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+}

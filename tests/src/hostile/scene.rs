@@ -17,7 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How long somebody else may take, whatever alice does.
 const UNDISTURBED: Duration = Duration::from_secs(3);
 
-/// What somebody does before a login is tried.
+/// For the scripts of all steps: alice's configuration file and store directory.
+const NAMES: &str = "C=/home/alice/.config/nix-ns/config.toml; N=/home/alice/.local/share/nix";
+
+/// What somebody does before a login is tried. In the scripts, `$C` is alice's
+/// configuration file and `$N` the store directory she has by default.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     /// Alice, outside of any session.
@@ -30,6 +34,8 @@ pub enum Step<'a> {
     Site(&'a str),
     /// Alice writes her configuration.
     Config(&'a str),
+    /// The same, in bytes that need not be text.
+    ConfigBytes(&'a [u8]),
     /// Alice runs something that goes on while she logs in; it says `ready`.
     AliceKeeps(&'a str),
     /// The same by bob.
@@ -49,6 +55,8 @@ pub enum End<'a> {
     Either,
     /// As [`End::Refused`], after as long a wait as there may be.
     Late(&'a str),
+    /// As [`End::Either`], at once or after that wait.
+    EitherLate,
     /// She has no configuration, and nothing is said.
     Silent,
 }
@@ -70,19 +78,25 @@ pub struct Scene {
     pub alice: User,
     /// Who helps her, is after her, or wants to be left alone.
     pub bob: User,
+    /// How she logs in.
+    pub doors: &'static [Door],
     host: Seen,
 }
 
 /// A way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+pub enum Door {
+    /// A command by ssh.
     Ssh,
+    /// Root's `su alice`.
     Su,
+    /// The program of this crate, which shows what the user is told.
     PamHost,
 }
 
 impl Door {
-    const ALL: [Self; 3] = [Self::PamHost, Self::Su, Self::Ssh];
+    /// Every way in.
+    pub const ALL: &'static [Self] = &[Self::PamHost, Self::Su, Self::Ssh];
 
     fn call(self, user: &str) -> String {
         match self {
@@ -117,14 +131,18 @@ impl Scene {
              chmod 755 /home/bob; echo '{CANARY} = {CANARY}' >/home/bob/secret; \
              chmod 600 /home/bob/secret; chown bob: /home/bob/secret; \
              echo user_allow_other >>/etc/fuse.conf; \
-             mkdir -p /srv /scratch"
+             mkdir -p /srv /scratch; cp /etc/passwd /root/passwd; \
+             echo StrictModes no >>/etc/ssh/sshd_config"
         );
         machine.run(&secrets).ok();
+        // sshd's own checks of the home would keep some attempts from ours.
+        machine.restart_sshd_by("");
         let host = seen(&machine.run(LOOK)).expect("the host looks at itself");
         let scene = Self {
             machine,
             alice,
             bob,
+            doors: Door::ALL,
             host,
         };
         scene.begin_anew();
@@ -141,10 +159,10 @@ impl Scene {
         self.begin_anew();
         let kept: Vec<_> = steps.iter().filter_map(|step| self.take(*step)).collect();
         // A wait of seconds once is enough.
-        let doors = if matches!(end, End::Late(_)) {
-            &Door::ALL[..1]
+        let doors = if end.may_be_late() {
+            &self.doors[..1]
         } else {
-            &Door::ALL
+            self.doors
         };
         let ended = doors
             .iter()
@@ -155,15 +173,20 @@ impl Scene {
     }
 
     /// Logs alice in many times while the steps' loops run: at every login she
-    /// is on the host's `/nix`, or on one of these directories.
+    /// is on the host's `/nix`, or on one of these directories; if none is given,
+    /// on any of hers.
     ///
     /// # Errors
     ///
     /// With what was broken.
     pub fn storm(&self, steps: &[Step], times: usize, own: &[&str]) -> Result<(), String> {
         self.begin_anew();
+        let (loops, steps): (Vec<Step>, Vec<Step>) = steps.iter().partition(|step| step.goes_on());
+        for step in steps {
+            self.take(step);
+        }
         let allowed: Vec<String> = own.iter().map(|path| self.directory(path)).collect();
-        let _kept: Vec<_> = steps.iter().filter_map(|step| self.take(*step)).collect();
+        let kept: Vec<_> = loops.into_iter().filter_map(|step| self.take(step)).collect();
         let (before, mounts) = (self.machine.log().len(), self.machine.mount_table());
         let call = format!("pam-host --times {times} probe alice -- {LOOK}");
         let output = self.machine.run_within(Duration::from_secs(50), &call);
@@ -176,15 +199,22 @@ impl Scene {
             return Err(format!("{} of {times} logins: {output}", looks.len()));
         }
         for look in &looks {
-            let is_own = allowed.contains(&look.nix) && look.namespace != self.host.namespace;
-            if *look != self.host && !is_own {
+            let is_own = if allowed.is_empty() {
+                look.owner() == self.alice.uid.to_string()
+            } else {
+                allowed.iter().any(|own| same_directory(own, &look.nix))
+            };
+            let own_namespace = look.namespace != self.host.namespace;
+            if *look != self.host && !(is_own && own_namespace) {
                 return Err(format!("{look:?} is neither of {allowed:?}: {output}"));
             }
         }
         if self.machine.mount_table() != mounts {
             return Err("the host's mounts changed".to_owned());
         }
-        self.leave_bob_alone()
+        self.leave_bob_alone()?;
+        drop(kept);
+        Ok(())
     }
 
     /// As the table of mounts and the log want it: what every case begins with.
@@ -193,7 +223,7 @@ impl Scene {
         let mounts = r#"awk '$5 ~ "^/(home|srv|scratch)/" { print $5 }' /proc/self/mountinfo"#;
         self.machine
             .run(&format!(
-                "{mounts} | sort -r | while read -r at; do umount -l \"$at\"; done; \
+                "cp /root/passwd /etc/passwd; {mounts} | sort -r | while read -r at; do umount -l \"$at\"; done; \
                  chown alice: /home/alice; chmod 700 /home/alice; chmod 755 /home/bob; cd /; \
                  find /home/alice -mindepth 1 -maxdepth 1 ! -name .ssh -exec rm -rf {{}} +; \
                  find /srv /scratch -mindepth 1 ! -path '/srv/common*' -delete; \
@@ -217,15 +247,26 @@ impl Scene {
     #[track_caller]
     fn take(&self, step: Step) -> Option<Background<'_>> {
         let machine = &self.machine;
+        let named = |script| format!("{NAMES}\n{script}");
         match step {
-            Step::Alice(script) => drop(machine.run_as("alice", script).ok()),
-            Step::Bob(script) => drop(machine.run_as("bob", script).ok()),
-            Step::Root(script) => drop(machine.run(script).ok()),
+            Step::Alice(script) => _ = machine.run_as("alice", &named(script)).ok(),
+            Step::Bob(script) => _ = machine.run_as("bob", &named(script)).ok(),
+            Step::Root(script) => _ = machine.run(&named(script)).ok(),
+            Step::ConfigBytes(bytes) => {
+                let file = format!("{}/.config/nix-ns/config.toml", self.alice.home);
+                machine.write(&file, bytes, 0o644, &self.alice);
+            }
             Step::Site(text) => machine.configure_site(text),
             Step::Config(text) => machine.configure(&self.alice, text),
-            Step::AliceKeeps(script) => return Some(ready(machine.spawn_as("alice", script))),
-            Step::BobKeeps(script) => return Some(ready(machine.spawn_as("bob", script))),
-            Step::RootKeeps(script) => return Some(ready(machine.spawn(script))),
+            Step::AliceKeeps(script) => {
+ return Some(ready(machine.spawn_as("alice", &named(script))));
+},
+            Step::BobKeeps(script) => {
+ return Some(ready(machine.spawn_as("bob", &named(script))));
+},
+            Step::RootKeeps(script) => {
+ return Some(ready(machine.spawn(&named(script))));
+},
         }
         None
     }
@@ -235,7 +276,7 @@ impl Scene {
         let (before, mounts) = (machine.log().len(), machine.mount_table());
         let begin = Instant::now();
         let login = machine.spawn(&door.call("alice"));
-        if matches!(end, End::Late(_)) {
+        if end.may_be_late() {
             // While she waits, nobody else does.
             sleep(Duration::from_millis(200));
             self.bob_logs_in()?;
@@ -249,7 +290,7 @@ impl Scene {
         if login.status != Status::Exited(0) {
             return broken("no login");
         }
-        if took > SOON && !matches!(end, End::Late(_)) {
+        if took > SOON && !end.may_be_late() {
             return broken("too late");
         }
         if machine.mount_table() != mounts {
@@ -283,7 +324,8 @@ impl Scene {
                 broken(&format!("it got {look:?}, not {path}"))
             }
             End::Own(_) if look.namespace == self.host.namespace => broken("it is on the host"),
-            End::Either if look != self.host && look.owner() != self.alice.uid.to_string() => {
+            End::Either | End::EitherLate
+                if look != self.host && look.owner() != self.alice.uid.to_string() => {
                 broken(&format!("it got {look:?}"))
             }
             _ => Ok(()),
@@ -335,6 +377,21 @@ impl Scene {
     }
 }
 
+impl Step<'_> {
+    const fn goes_on(&self) -> bool {
+        matches!(
+            self,
+            Self::AliceKeeps(_) | Self::BobKeeps(_) | Self::RootKeeps(_)
+        )
+    }
+}
+
+impl End<'_> {
+    const fn may_be_late(&self) -> bool {
+        matches!(self, Self::Late(_) | Self::EitherLate)
+    }
+}
+
 impl Seen {
     fn owner(&self) -> &str {
         self.nix.split(':').next().unwrap_or_default()
@@ -345,6 +402,12 @@ impl Seen {
 fn ready(mut command: Background) -> Background {
     command.until_it_says("ready");
     command
+}
+
+/// Whoever owns it by now.
+fn same_directory(one: &str, other: &str) -> bool {
+    let inode = |it: &str| it.split_once(':').map(|(_, inode)| inode.to_owned());
+    inode(one) == inode(other)
 }
 
 fn seen(output: &Output) -> Option<Seen> {
