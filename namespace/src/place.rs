@@ -36,6 +36,13 @@ pub enum Place {
 }
 
 impl Place {
+    /// Whether there is surely nothing to leave, which is so in most sessions
+    /// and takes no look at any configuration.
+    #[must_use]
+    pub fn is_surely_host(kernel: &dyn Kernel) -> bool {
+        Self::find(kernel) == Ok(Self::Host)
+    }
+
     /// Finds out where the calling thread is.
     ///
     /// # Errors

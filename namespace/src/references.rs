@@ -354,6 +354,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_reached_may_say_anything() {
+        let root = system(&[("/etc/hostname", "")]);
+        let profile = below(root.path(), Path::new("/etc/profile"));
+        std::os::unix::fs::symlink("profile", profile).unwrap();
+        assert_eq!(Scan::read(root.path()).references.len(), 1);
+    }
+
+    #[test]
     fn a_file_too_large_to_be_read_may_say_anything() {
         let root = system(&[("/etc/profile", "")]);
         let profile = below(root.path(), Path::new("/etc/profile"));
@@ -375,6 +383,27 @@ mod tests {
         let room = MOST_FILES - known;
         assert!(found(&[("/etc/sudoers", &includes(room))]).is_empty());
         assert!(!found(&[("/etc/sudoers", &includes(room + 1))]).is_empty());
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_has_no_state() {
+        let root = system(&[("/etc/profile", "")]);
+        let profile = below(root.path(), Path::new("/etc/profile"));
+        let seen = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for length in 0..1_000_000 {
+                    if seen.load(std::sync::atomic::Ordering::Relaxed) {
+                        break;
+                    }
+                    std::fs::write(&profile, "x".repeat(length % 100)).unwrap();
+                }
+            });
+            let unsettled = (0..100_000).any(|_| Scan::read(root.path()).state.is_none());
+            seen.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(unsettled);
+        });
+        assert!(Scan::read(root.path()).state.is_some());
     }
 
     #[test]

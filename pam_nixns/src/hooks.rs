@@ -1,5 +1,6 @@
 //! What the opening and the closing of a session amount to.
 
+use namespace::place::Place;
 use namespace::reader::SpawnedReader;
 use namespace::references::HostFiles;
 use namespace::{Error, Gravity, Linux, Login};
@@ -15,6 +16,9 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
         let known = "it knows leave, debug and config=/FILE";
         let text = format!("`{word}` is no argument of this module, and is ignored; {known}");
         pam.log(Priority::Error, &text);
+    }
+    if arguments.leave && Place::is_surely_host(&Linux) {
+        return report::nothing_to_leave(pam, arguments);
     }
     let target = match find_target(pam, arguments) {
         Ok(target) => target,
@@ -39,6 +43,9 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
 /// privilege ((sd-pam)), from a process that was never in the namespace, or
 /// never.
 pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
+    if Place::is_surely_host(&Linux) {
+        return Code::Success;
+    }
     let target = find_target(pam, arguments).unwrap_or_else(|nobody| *nobody);
     match login(&target, &Vec::new).close(&Linux) {
         Ok(_) => Code::Success,

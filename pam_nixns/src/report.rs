@@ -7,13 +7,19 @@ use crate::arguments::Arguments;
 use crate::pam::{Code, Pam, Priority};
 use crate::target::Target;
 
+/// Before the `leave` line would do anything.
+pub(crate) fn nothing_to_leave(pam: &Pam, arguments: &Arguments) -> Code {
+    if arguments.debug {
+        pam.log(Priority::Debug, "there was no /nix of a user's to leave");
+    }
+    Code::Success
+}
+
 /// After the `leave` line.
 pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: Left) -> Code {
-    if let Some(how) = left_how(left).or(arguments
-        .debug
-        .then_some("there was no /nix of a user's to leave"))
-    {
-        pam.log(Priority::Debug, &format!("{how}, {}", session_of(target)));
+    match left_how(left) {
+        Some(how) => pam.log(Priority::Debug, &format!("{how}, {}", session_of(target))),
+        None => return nothing_to_leave(pam, arguments),
     }
     Code::Success
 }

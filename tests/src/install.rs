@@ -24,7 +24,8 @@ impl Machine {
         ] {
             self.write(place, read_built(built), mode, &User::root());
         }
-        self.run("install -d -m 0755 /run/nix-ns /run/nix-ns/self").ok();
+        self.run("install -d -m 0755 /run/nix-ns /run/nix-ns/self")
+            .ok();
         self.add_module_to_pam_stacks();
     }
 }

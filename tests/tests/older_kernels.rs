@@ -4,7 +4,8 @@
 use tests::{Machine, machine_or_skip};
 
 /// `mount_setattr` is of Linux 5.12.
-const WITHOUT_MOUNT_SETATTR: &str = "strace -f -qq -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS";
+const WITHOUT_MOUNT_SETATTR: &str =
+    "strace -f -qq -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS";
 
 fn machine_of_alice(machine: &Machine) {
     let alice = machine.user("alice");

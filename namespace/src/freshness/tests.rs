@@ -78,6 +78,19 @@ fn no_configuration_then_and_now_is_confirmed() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_no_absence() {
+    let record = Record {
+        user: None,
+        ..unchanged()
+    };
+    let recorder = Recorder::new();
+    recorder.dangle(FILE);
+    let fresh = look(&recorder, &record);
+    assert_eq!(fresh.user_file, UserFile::Unknown);
+    assert!(!fresh.confirms(&record, None));
+}
+
+#[test]
 fn another_site_configuration_is_not_confirmed() {
     let fresh = look(&Recorder::new(), &unchanged());
     assert!(!fresh.confirms(&unchanged(), unchanged().user));

@@ -90,6 +90,8 @@ struct State {
     ours: bool,
     thread: i32,
     pid_namespace: u64,
+    /// Links that lead nowhere.
+    dangling: BTreeSet<PathBuf>,
     objects: HashMap<RawFd, Object>,
     namespaces: BTreeMap<u64, Namespace>,
     current: u64,
@@ -132,6 +134,7 @@ impl Recorder {
             ours: true,
             thread: 100,
             pid_namespace: 9,
+            dangling: BTreeSet::new(),
             objects: HashMap::new(),
             namespaces: BTreeMap::from([(HOST, Namespace::default())]),
             current: HOST,
@@ -182,6 +185,12 @@ impl Recorder {
             errno,
         };
         self.0.borrow_mut().files.insert(path.into(), Err(failed));
+    }
+
+    /// Makes a file a link that leads nowhere.
+    pub(crate) fn dangle(&self, path: &str) {
+        self.hide(path, Errno::ENOENT);
+        self.0.borrow_mut().dangling.insert(path.into());
     }
 
     /// Changes the mount table on its way to the caller.
@@ -718,9 +727,12 @@ impl Kernel for Recorder {
             other => panic!("{other:?} has no path"),
         })
     }
-    fn refer(&self, path: &Path, _: Walk) -> Called<OwnedFd> {
+    fn refer(&self, path: &Path, walk: Walk) -> Called<OwnedFd> {
         self.call("openat2", |state| {
-            state.look(path)?;
+            let is_link = walk == Walk::CachedLink && state.dangling.contains(path);
+            if !is_link {
+                state.look(path)?;
+            }
             let path = if path == Path::new(".") {
                 state.working_directory.clone()
             } else {

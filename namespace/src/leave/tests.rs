@@ -235,3 +235,18 @@ fn a_caller_elsewhere_stays_where_it_is() {
         );
     }
 }
+
+#[test]
+fn whoever_has_left_has_left_unless_nobody_can_say_as_whom() {
+    let recorder = in_alices();
+    recorder.stand_in("/home/alice/work");
+    recorder.refuse("setfsuid", Errno::EPERM);
+    assert_eq!(leave_from_here(&recorder).unwrap(), Left::ToHost);
+    assert!(recorder.is_on_host());
+
+    let recorder = in_alices();
+    recorder.stand_in("/home/alice/work");
+    recorder.refuse("setfsuid back", Errno::EPERM);
+    let error = leave_from_here(&recorder).unwrap_err();
+    assert_eq!(error.gravity(), Gravity::Lost);
+}

@@ -1,5 +1,7 @@
 //! Names that are entries, and the election of one namespace for a directory.
 
+#![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -248,6 +250,72 @@ fn the_entry_of_an_earlier_thread_of_that_number_is_replaced() {
     assert_eq!(recorder.links(DIRECTORY).values().next().unwrap(), "99");
     recorder.refuse("symlinkat", Errno::ENOSPC);
     assert!(registry.add_session(&recorder, namespace).is_err());
+    assert_eq!(names(&recorder).len(), 1, "only a new entry replaces one");
+}
+
+/// Two threads that are there, one that is gone, one that cannot be seen.
+fn with_sessions(recorder: &Recorder, registry: &Registry) -> [String; 4] {
+    let namespace = with_session(recorder, registry, 300);
+    recorder.put_thread(301, namespace);
+    let name = |pid_namespace, thread| format!("session.u{namespace}.{pid_namespace}.{thread}");
+    let sessions = [name(9, 300), name(9, 301), name(9, 302), name(8, 303)];
+    for session in &sessions {
+        recorder.put_link(DIRECTORY, session, "12345".as_ref());
+    }
+    sessions
+}
+
+#[test]
+fn a_sweep_takes_out_threads_that_are_gone_and_no_others() {
+    let recorder = Recorder::new();
+    let registry = registry(&recorder);
+    let [first, second, gone, elsewhere] = with_sessions(&recorder, &registry);
+    registry.sweep(&recorder, 1001, record().store).unwrap();
+    let mut left = [first, second, elsewhere];
+    left.sort();
+    assert_eq!(names(&recorder), left);
+    assert!(!left.contains(&gone));
+}
+
+#[test]
+fn threads_are_swept_away_once_they_are_many() {
+    for (more, swept) in [(-1, false), (0, false), (1, true), (9, true)] {
+        let recorder = Recorder::new();
+        let registry = registry(&recorder);
+        let count = i32::try_from(MANY_SESSIONS).unwrap() + more;
+        for thread in 0..count {
+            let name = format!("session.u77.9.{}", 1000 + thread);
+            recorder.put_link(DIRECTORY, &name, "1".as_ref());
+        }
+        let entries = registry.entries(&recorder).unwrap();
+        registry.sweep_many(&recorder, &entries).unwrap();
+        assert_eq!(names(&recorder).is_empty(), swept, "{more}");
+    }
+}
+
+#[test]
+fn a_sweep_takes_out_old_elections_of_other_directories_that_nobody_is_in() {
+    let swept = |store: FileId, changed: i64, thread: Option<u64>| {
+        let recorder = Recorder::new();
+        let registry = registry(&recorder);
+        registry.elect(&recorder, &of(50), 1, None).unwrap();
+        let entry = format!("{DIRECTORY}/namespace.65024.12.1");
+        recorder.alter(&entry, |link| link.changed = (changed, 0));
+        if let Some(namespace) = thread {
+            recorder.put_thread(300, namespace);
+        }
+        registry.sweep(&recorder, 1001, store).unwrap();
+        names(&recorder).is_empty()
+    };
+    let other = FileId {
+        device: 65024,
+        inode: 13,
+    };
+    assert!(swept(other, 1, None));
+    assert!(!swept(record().store, 1, None), "about to be joined");
+    assert!(!swept(other, i64::MAX, None), "just made");
+    assert!(!swept(other, 1, Some(50)), "somebody is in it");
+    assert!(swept(other, 1, Some(51)));
 }
 
 #[test]
@@ -379,4 +447,19 @@ fn forgetting_what_is_gone_is_no_error_and_any_other_is() {
 #[test]
 fn a_users_directory_is_named_by_number() {
     assert_eq!(directory_of(1001), Path::new(DIRECTORY));
+}
+
+#[test]
+fn what_is_older_than_a_minute_is_old() {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let now = i64::try_from(now).unwrap();
+    for (age, old) in [(0, false), (50, false), (61, true), (120, true)] {
+        assert_eq!(is_old(now - age), old, "{age}");
+    }
+    // A clock that was set back makes nothing old.
+    assert!(!is_old(now + 3600));
+    assert!(is_old(i64::MIN) && !is_old(i64::MAX));
 }

@@ -106,7 +106,9 @@ fn answer(question: &[u8], owner: u32) -> Option<Vec<u8>> {
     let number = |at: usize| u32::from_ne_bytes(question[at..at + 4].try_into().expect("four"));
     let body = match number(4) {
         FORGET | BATCH_FORGET | INTERRUPT => return None,
-        INIT => Some(numbers(&[7, 31, 0, 0, 0, 4096, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        INIT => Some(numbers(&[
+            7, 31, 0, 0, 0, 4096, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ])),
         // Valid for no time at all, so that it is asked for again each time.
         GETATTR => Some([vec![0; 16], attributes(owner)].concat()),
         LOOKUP => Some([2_u64.to_ne_bytes().to_vec(), vec![0; 32], attributes(owner)].concat()),
@@ -120,7 +122,15 @@ fn answer(question: &[u8], owner: u32) -> Option<Vec<u8>> {
     let length = u32::try_from(16 + body.len()).expect("short");
     let unique = &question[8..16];
     debug_assert!(question.len() >= HEAD);
-    Some([&length.to_ne_bytes()[..], &error.to_ne_bytes(), unique, &body].concat())
+    Some(
+        [
+            &length.to_ne_bytes()[..],
+            &error.to_ne_bytes(),
+            unique,
+            &body,
+        ]
+        .concat(),
+    )
 }
 
 /// `struct fuse_attr` of an empty directory, mode 0755.

@@ -47,7 +47,10 @@ impl Family {
             cases,
             breaches,
         } = self;
-        let line = format!("hostile: {name}: {cases} cases, {} breaches", breaches.len());
+        let line = format!(
+            "hostile: {name}: {cases} cases, {} breaches",
+            breaches.len()
+        );
         let _ = writeln!(io::stderr(), "{line}");
         assert!(cases > 0, "a family of none proves nothing");
         assert!(breaches.is_empty(), "{line}\n\n{}", breaches.join("\n\n"));

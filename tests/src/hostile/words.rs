@@ -60,13 +60,27 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log_becomes_what_was_sent() {
-        assert_eq!(log_bytes(r"a\\b\n\x1b[2J\xc3\xbc"), "a\\b\n\u{1b}[2Jü".as_bytes());
+        assert_eq!(
+            log_bytes(r"a\\b\n\x1b[2J\xc3\xbc"),
+            "a\\b\n\u{1b}[2Jü".as_bytes()
+        );
     }
 
     #[test]
     fn what_steers_is_told_from_what_does_not() {
-        assert_eq!(check_text("pam_nixns: /home/müller/日本 \\u{1b}…".as_bytes()), Ok(()));
-        for bad in ["a\nb", "a\rb", "\u{1b}[2J", "\u{9b}", "\u{202e}", "\u{2066}", "\u{200b}"] {
+        assert_eq!(
+            check_text("pam_nixns: /home/müller/日本 \\u{1b}…".as_bytes()),
+            Ok(())
+        );
+        for bad in [
+            "a\nb",
+            "a\rb",
+            "\u{1b}[2J",
+            "\u{9b}",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200b}",
+        ] {
             assert!(check_text(bad.as_bytes()).is_err(), "{bad:?}");
         }
         assert!(check_text(b"\xff").is_err());
