@@ -48,7 +48,9 @@ check:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 # Does not touch /etc/pam.d: README tells which two lines to add, and where.
-install: build
+# Builds nothing: root need not have a Rust toolchain.
+install:
+	@test -e $(BUILT)/nix-ns-reader || { echo 'nothing is built yet: run make build first' >&2; exit 1; }
 	install -d -m 0755 $(DESTDIR)$(PAM_DIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/nix
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
 	# Not readable: what a user may not read, the user may not trace.
