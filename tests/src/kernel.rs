@@ -184,18 +184,27 @@ pub fn close_by_range(last: OwnedFd) -> nix::Result<()> {
         .map(drop)
 }
 
-/// `clone` with exit signal 0 of a child that ends at once.
+/// `clone` with exit signal 0 of a child that ends at once; by itself, or as
+/// another program (`/bin/true`).
 ///
 /// # Errors
 ///
 /// As the call.
-pub fn clone_silent_child() -> nix::Result<Pid> {
-    // SAFETY: like fork, as no memory is shared; the child makes one system
-    // call and is gone.
+pub fn clone_silent_child(as_program: bool) -> nix::Result<Pid> {
+    // SAFETY: like fork, as no memory is shared; the child makes a system call
+    // or two and is gone.
     let child = Errno::result(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })?;
     if child == 0 {
-        // SAFETY: never returns, runs nothing of the parent's.
-        unsafe { libc::_exit(0) };
+        let program = c"/bin/true".as_ptr();
+        let (arguments, environment) = ([program, std::ptr::null()], [std::ptr::null()]);
+        // SAFETY: valid C strings and null-terminated arrays of them; neither
+        // call returns, and they run nothing of the parent's.
+        unsafe {
+            if as_program {
+                libc::execve(program, arguments.as_ptr(), environment.as_ptr());
+            }
+            libc::_exit(0)
+        };
     }
     Ok(Pid::from_raw(child as i32))
 }

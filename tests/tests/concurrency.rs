@@ -378,6 +378,27 @@ fn nothing_of_the_caller_but_its_namespace_is_changed_by_building_and_by_joining
     assert_eq!(opened["namespace"], session.namespace);
 }
 
+/// A login program that gets a SIGCHLD, or finds a child when it waits for
+/// anybody, may take it for the end of the session.
+#[test]
+fn the_caller_is_not_told_of_the_reader() {
+    let machine = machine_or_skip!();
+    set_up(&machine);
+    let trace = "strace -f -qq -e trace=execve,wait4 -e signal=SIGCHLD -o /tmp/trace";
+    machine.run(&format!("{trace} pam-host host alice")).ok();
+    let trace = machine.read("/tmp/trace");
+    let host = trace
+        .split_ascii_whitespace()
+        .next()
+        .expect("pam-host itself");
+    let told: Vec<&str> = trace
+        .lines()
+        .filter(|line| line.starts_with(host) && line.contains("SIGCHLD"))
+        .collect();
+    assert!(trace.contains("nix-ns-reader"), "{trace}");
+    assert!(told.is_empty(), "{trace}");
+}
+
 #[test]
 fn nothing_of_the_caller_but_its_namespace_is_changed_by_leaving() {
     let machine = machine_or_skip!();

@@ -321,7 +321,7 @@ fn a_child_without_exit_signal_is_seen_by_nobody_who_does_not_ask() {
         let told = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK).expect("Linux 2.6");
 
         for ask in [WaitPidFlag::__WALL, WaitPidFlag::__WCLONE] {
-            let child = kernel::clone_silent_child().expect("a process is left");
+            let child = kernel::clone_silent_child(false).expect("a process is left");
             assert_eq!(waitpid(None, None), Err(Errno::ECHILD));
             assert_eq!(waitpid(child, None), Err(Errno::ECHILD));
             assert!(waitpid(child, Some(ask)).is_ok());
@@ -329,6 +329,22 @@ fn a_child_without_exit_signal_is_seen_by_nobody_who_does_not_ask() {
         }
         Command::new("true").status().expect("coreutils");
         assert!(told.read_signal().expect("open").is_some(), "a usual child");
+    });
+}
+
+/// `begin_new_exec` (fs/exec.c) sets it to SIGCHLD: who wants a silent program
+/// needs a silent process in between.
+#[test]
+fn a_program_gives_a_child_its_exit_signal_back() {
+    alone(|| {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGCHLD);
+        signals.thread_block().expect("a signal");
+        let told = SignalFd::with_flags(&signals, SfdFlags::empty()).expect("Linux 2.6");
+
+        let child = kernel::clone_silent_child(true).expect("a process is left");
+        assert!(told.read_signal().expect("open").is_some(), "SIGCHLD");
+        assert!(matches!(waitpid(None, None), Ok(status) if status.pid() == Some(child)));
     });
 }
 
