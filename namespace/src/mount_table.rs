@@ -142,7 +142,9 @@ fn unescape(field: &[u8]) -> PathBuf {
 /// Three octal digits, and what comes after them.
 fn octal(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, rest) = text.split_at_checked(3)?;
-    let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?;
+    let plain = digits.iter().all(|digit| (b'0'..=b'7').contains(digit));
+    let digits = std::str::from_utf8(digits).ok().filter(|_| plain)?;
+    let byte = u8::from_str_radix(digits, 8).ok()?;
     Some((byte, rest))
 }
 

@@ -5,26 +5,9 @@ use nix::errno::Errno;
 use super::*;
 use crate::kernel::recorder::Recorder;
 use crate::place::read_marker;
-use crate::reader::{Reading, Reply, Request};
-use crate::session::tests::{FindsStore, NobodyAsks, account, enter, with_login};
+use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 
 const DIRECTORY: &str = "/run/nix-ns/1/1001";
-
-/// A reader that answers this, with nothing.
-struct Says(Finding);
-
-impl Reader for Says {
-    fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
-        Ok(Reading {
-            reply: Reply {
-                user: None,
-                finding: self.0.clone(),
-            },
-            directory: None,
-            roots: Vec::new(),
-        })
-    }
-}
 
 fn enter_by(recorder: &Recorder, reader: &dyn Reader) -> Result<Entered, Error> {
     with_login(&account("alice", 1001), |login| {

@@ -92,6 +92,8 @@ struct State {
     pid_namespace: u64,
     /// Links that lead nowhere.
     dangling: BTreeSet<PathBuf>,
+    /// How the last path was walked.
+    walked: Option<Walk>,
     objects: HashMap<RawFd, Object>,
     namespaces: BTreeMap<u64, Namespace>,
     current: u64,
@@ -135,6 +137,7 @@ impl Recorder {
             thread: 100,
             pid_namespace: 9,
             dangling: BTreeSet::new(),
+            walked: None,
             objects: HashMap::new(),
             namespaces: BTreeMap::from([(HOST, Namespace::default())]),
             current: HOST,
@@ -278,6 +281,11 @@ impl Recorder {
         self.0.borrow_mut().pid_namespace = pid_namespace;
     }
 
+    /// How the last path was walked.
+    pub(crate) fn walked(&self) -> Option<Walk> {
+        self.0.borrow().walked
+    }
+
     /// A thread ends.
     pub(crate) fn end_thread(&self, thread: i32) {
         self.0.borrow_mut().threads.remove(&thread);
@@ -341,7 +349,8 @@ impl Recorder {
     /// Whether the caller sees a user's store directory on `/nix`.
     pub(crate) fn sees_store(&self) -> bool {
         let state = self.0.borrow();
-        !state.here().nix.is_empty()
+        let layers = &state.here().nix;
+        layers.iter().any(|layer| layer.inode != HOST_NIX)
     }
 
     pub(crate) fn is_on_host(&self) -> bool {
@@ -354,6 +363,17 @@ impl Recorder {
         let current = state.current;
         state.threads.insert(thread, current);
         state.current = HOST;
+    }
+
+    /// A host whose own `/nix` is a mount.
+    pub(crate) fn mount_hosts_own_nix(&self) {
+        let mut state = self.0.borrow_mut();
+        let mount = state.take_number();
+        state.here_mut().nix.push(Layer {
+            inode: HOST_NIX,
+            mount,
+            flags: MountFlags::default(),
+        });
     }
 
     /// A user's program is mounted over `/nix` in a namespace.
@@ -471,6 +491,9 @@ impl State {
         }
         match text {
             "/nix" => match here.nix.last() {
+                Some(layer) if layer.inode == HOST_NIX => {
+                    Ok(directory(layer.inode, 0, layer.mount, true))
+                }
                 Some(layer) => Ok(directory(layer.inode, 1001, layer.mount, true)),
                 None => Ok(directory(HOST_NIX, 0, self.current * 1000, false)),
             },
@@ -729,6 +752,7 @@ impl Kernel for Recorder {
     }
     fn refer(&self, path: &Path, walk: Walk) -> Called<OwnedFd> {
         self.call("openat2", |state| {
+            state.walked = Some(walk);
             let is_link = walk == Walk::CachedLink && state.dangling.contains(path);
             if !is_link {
                 state.look(path)?;

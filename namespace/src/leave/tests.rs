@@ -250,3 +250,15 @@ fn whoever_has_left_has_left_unless_nobody_can_say_as_whom() {
     let error = leave_from_here(&recorder).unwrap_err();
     assert_eq!(error.gravity(), Gravity::Lost);
 }
+
+#[test]
+fn a_mount_of_the_hosts_own_is_never_taken_off() {
+    let recorder = Recorder::new();
+    recorder.mount_hosts_own_nix();
+    let hosts = recorder.top();
+    enter(&recorder).unwrap();
+    assert!(recorder.sees_store() && recorder.top() != hosts);
+    recorder.refuse("setns", Errno::EPERM);
+    assert_eq!(leave_from_here(&recorder).unwrap(), Left::Detached);
+    assert!(is_off(&recorder) && recorder.top() == hosts);
+}

@@ -145,3 +145,19 @@ fn what_cannot_be_looked_at_is_there() {
         assert_eq!(read_marker(&recorder).is_some(), is_there, "{errno}");
     }
 }
+
+#[test]
+fn only_the_host_is_surely_the_host() {
+    let recorder = Recorder::new();
+    assert!(Place::is_surely_host(&recorder));
+    assert!(!Place::is_surely_host(&in_a_sandbox()));
+    recorder.refuse("readlink ns/mnt", Errno::EACCES);
+    recorder.refuse("read head of mountinfo", Errno::EACCES);
+    assert!(!Place::is_surely_host(&recorder));
+    let recorder = Recorder::new();
+    recorder.unshare_mounts().unwrap();
+    assert!(!Place::is_surely_host(&recorder));
+    let recorder = Recorder::new();
+    enter(&recorder).unwrap();
+    assert!(!Place::is_surely_host(&recorder));
+}

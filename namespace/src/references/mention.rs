@@ -1,6 +1,6 @@
 //! What counts as a mention of `/nix`, and what a file leads to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::places::Kind;
 
@@ -28,27 +28,68 @@ pub(super) fn mentions(bytes: &[u8], kind: Kind) -> Vec<Mention> {
         .collect()
 }
 
-/// The files that a file includes or runs.
-pub(super) fn named_files(bytes: &[u8], kind: Kind) -> Vec<(PathBuf, Kind)> {
-    let absolute = |word: &str| word.starts_with('/').then(|| PathBuf::from(word));
-    lines(bytes)
-        .filter_map(|(_, line)| {
-            let mut words = line.split_ascii_whitespace();
-            match kind {
-                Kind::Sudoers if is_include(words.next()?) => {
-                    Some((absolute(words.next()?)?, kind))
-                }
-                Kind::Linker if words.next()? == "include" => {
-                    Some((absolute(words.next()?)?, kind))
-                }
-                Kind::Pam if !is_comment(&line) => {
-                    words.find(|word| word.ends_with("pam_exec.so"))?;
-                    Some((words.find_map(absolute)?, Kind::Text))
-                }
-                _ => None,
+/// The files that a file in `directory` includes, or runs, or has read.
+pub(super) fn named_files(bytes: &[u8], kind: Kind, directory: &Path) -> Vec<(PathBuf, Kind)> {
+    let mut named = Vec::new();
+    for line in whole_lines(bytes) {
+        let words = words(&line);
+        let rest = words.iter().skip(1);
+        match (kind, words.first().map(String::as_str)) {
+            (Kind::Sudoers, Some(first)) if is_include(first) => {
+                named.extend(rest.take(1).map(|file| (directory.join(file), kind)));
             }
-        })
-        .collect()
+            (Kind::Linker, Some("include")) => {
+                named.extend(rest.map(|file| (directory.join(file), kind)));
+            }
+            // What pam_exec runs, what pam_env reads, and what others may.
+            (Kind::Pam, Some(first)) if !is_comment(first) => {
+                let files = rest.filter_map(|word| named_in_stack(word));
+                named.extend(files.map(|file| (file, Kind::Text)));
+            }
+            _ => {}
+        }
+    }
+    named
+}
+
+/// `/usr/sbin/hook` or `envfile=/etc/more`; a module is none.
+fn named_in_stack(word: &str) -> Option<PathBuf> {
+    let path = word.split_once("=/").map_or(word, |(key, _)| {
+        word.get(key.len().saturating_add(1)..).unwrap_or_default()
+    });
+    let is_file = path.starts_with('/') && !path.ends_with(".so");
+    is_file.then(|| PathBuf::from(path))
+}
+
+/// Lines as PAM, sudo and the linker read them: a backslash at the end goes on.
+fn whole_lines(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes).replace("\\\n", " ");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Words between blanks, but for blanks in double quotes or after a backslash.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let (mut quoted, mut characters) = (false, line.chars());
+    while let Some(character) = characters.next() {
+        let character = match character {
+            '"' => {
+                quoted = !quoted;
+                continue;
+            }
+            blank if blank.is_whitespace() && !quoted => {
+                words.push(String::new());
+                continue;
+            }
+            '\\' => characters.next().unwrap_or_default(),
+            character => character,
+        };
+        if let Some(word) = words.last_mut() {
+            word.push(character);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, String)> {
@@ -82,21 +123,38 @@ fn is_include(word: &str) -> bool {
 /// Whether `/nix` stands there as a path of its own: `/nix`, `/nix/store`, but
 /// not `/etc/nix-ns`, `/nixos`, `~/nix` or `$HOME/nix`.
 fn names_nix(bytes: &[u8]) -> bool {
-    const NIX: &[u8] = b"/nix";
-    let mut rest = bytes;
-    let mut before: Option<u8> = None;
-    while let Some((&byte, tail)) = rest.split_first() {
-        if rest.starts_with(NIX) && begins_path(before) && ends_name(rest.get(NIX.len())) {
-            return true;
-        }
-        before = Some(byte);
-        rest = tail;
-    }
-    false
+    let plain = without_dots(bytes);
+    let ends = |at: usize| ends_name(plain.get(at.saturating_add(NIX.len())));
+    let mut starts = plain
+        .windows(NIX.len())
+        .enumerate()
+        .filter(|(_, window)| *window == NIX);
+    starts.any(|(at, _)| begins_path(plain.get(..at).unwrap_or_default()) && ends(at))
 }
 
-fn begins_path(before: Option<u8>) -> bool {
-    before.is_none_or(|byte| !(byte.is_ascii_alphanumeric() || b"_-.~".contains(&byte)))
+const NIX: &[u8] = b"/nix";
+
+/// `/./` is `/`.
+fn without_dots(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        plain.push(*byte);
+        while plain.ends_with(b"/./") {
+            plain.truncate(plain.len().saturating_sub(2));
+        }
+    }
+    plain
+}
+
+/// After nothing that a path goes on from, or after an option's letter (`-L`),
+/// or after a way back to the root (`/etc/../nix`).
+fn begins_path(before: &[u8]) -> bool {
+    match before {
+        [.., b'/', b'.', b'.'] => true,
+        [.., b'-', letter] if letter.is_ascii_uppercase() => true,
+        [.., byte] => !(byte.is_ascii_alphanumeric() || b"_-.~".contains(byte)),
+        [] => true,
+    }
 }
 
 fn ends_name(after: Option<&u8>) -> bool {
@@ -121,6 +179,10 @@ mod tests {
             "//nix",
             "x=/nix;",
             "\0/nix/store\0",
+            "-L/nix/lib",
+            "/./nix/x",
+            "/etc/../nix/x",
+            "/././nix",
         ] {
             assert!(names_nix(text.as_bytes()), "{text}");
         }
@@ -167,12 +229,16 @@ mod tests {
     fn every_word_that_includes_is_obeyed_and_no_other() {
         for word in ["@include", "@includedir", "#include", "#includedir"] {
             let line = format!("{word} /etc/more\n");
-            let named = named_files(line.as_bytes(), Kind::Sudoers);
+            let named = named_files(line.as_bytes(), Kind::Sudoers, Path::new("/etc"));
             assert_eq!(named, [(PathBuf::from("/etc/more"), Kind::Sudoers)]);
-            assert!(named_files(line.as_bytes(), Kind::Text).is_empty());
+            assert!(named_files(line.as_bytes(), Kind::Text, Path::new("/etc")).is_empty());
         }
-        for line in ["root /etc/more", "# include /etc/more", "@include more"] {
-            let named = named_files(line.as_bytes(), Kind::Sudoers);
+        for line in [
+            "root /etc/more",
+            "# include /etc/more",
+            "@included /etc/more",
+        ] {
+            let named = named_files(line.as_bytes(), Kind::Sudoers, Path::new("/etc"));
             assert!(named.is_empty(), "{line}");
         }
     }
@@ -180,12 +246,12 @@ mod tests {
     #[test]
     fn a_linkers_include_names_files_and_nothing_else_does() {
         assert_eq!(
-            named_files(b"include /etc/x/*.conf\n", Kind::Linker),
+            named_files(b"include /etc/x/*.conf\n", Kind::Linker, Path::new("/etc")),
             [(PathBuf::from("/etc/x/*.conf"), Kind::Linker)]
         );
-        for line in ["/usr/lib /etc/x", "# include /etc/x", "include x"] {
+        for line in ["/usr/lib /etc/x", "# include /etc/x", "included x"] {
             assert!(
-                named_files(line.as_bytes(), Kind::Linker).is_empty(),
+                named_files(line.as_bytes(), Kind::Linker, Path::new("/etc")).is_empty(),
                 "{line}"
             );
         }
@@ -198,17 +264,20 @@ mod tests {
             "auth required /lib/security/pam_exec.so /usr/sbin/hook x",
         ] {
             assert_eq!(
-                named_files(line.as_bytes(), Kind::Pam),
+                named_files(line.as_bytes(), Kind::Pam, Path::new("/etc")),
                 [(PathBuf::from("/usr/sbin/hook"), Kind::Text)],
                 "{line}"
             );
         }
         for line in [
             "# session optional pam_exec.so /usr/sbin/hook",
-            "session optional pam_env.so /usr/sbin/hook",
+            "session optional pam_exec.so key=hook",
             "session optional pam_exec.so hook",
         ] {
-            assert!(named_files(line.as_bytes(), Kind::Pam).is_empty(), "{line}");
+            assert!(
+                named_files(line.as_bytes(), Kind::Pam, Path::new("/etc")).is_empty(),
+                "{line}"
+            );
         }
     }
 

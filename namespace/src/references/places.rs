@@ -109,11 +109,29 @@ pub(super) fn expand(path: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// The place itself if it is a file, else the files in it.
 fn files_of(place: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(place) else {
-        return vec![place.to_owned()];
-    };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.sort();
+    let mut files = Vec::new();
+    collect(place, DEEPEST, &mut files);
     files
+}
+
+/// Deeper than this nobody nests a configuration, and no loop of links goes on.
+const DEEPEST: usize = 4;
+
+fn collect(place: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    let entries = if depth == 0 {
+        None
+    } else {
+        std::fs::read_dir(place).ok()
+    };
+    let Some(entries) = entries else {
+        files.push(place.to_owned());
+        return;
+    };
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for entry in entries {
+        collect(&entry, depth.saturating_sub(1), files);
+    }
 }

@@ -255,7 +255,7 @@ fn a_leave_that_fails_ends_off_the_foreign_nix_or_stops_the_session() {
 }
 
 /// A reader that answers this.
-struct Says(Finding);
+pub(crate) struct Says(pub(crate) Finding);
 
 impl Reader for Says {
     fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {

@@ -111,3 +111,15 @@ fn whoever_stands_in_the_root_is_left_there() {
     remembered.follow(&recorder, ALICE).unwrap();
     assert_eq!(recorder.calls(), before);
 }
+
+#[test]
+fn root_waits_for_nobody_and_no_one_follows_links() {
+    for (uid, walk) in [(0, Walk::CachedNoLinks), (1001, Walk::NoLinks)] {
+        let recorder = Recorder::new();
+        recorder.stand_in("/home/alice/work");
+        let remembered = WorkingDirectory::remember(&recorder).unwrap();
+        let identity = FileIdentity { uid, gid: uid };
+        remembered.follow(&recorder, identity).unwrap();
+        assert_eq!(recorder.walked(), Some(walk));
+    }
+}

@@ -17,11 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How long somebody else may take, whatever alice does.
 const UNDISTURBED: Duration = Duration::from_secs(3);
 
-/// For the scripts of all steps: alice's configuration file and store directory.
-const NAMES: &str = "C=/home/alice/.config/nix-ns/config.toml; N=/home/alice/.local/share/nix";
+/// For the scripts of all steps: alice's configuration file and store directory,
+/// and a file system of the caller's own.
+const NAMES: &str = "\
+C=/home/alice/.config/nix-ns/config.toml; N=/home/alice/.local/share/nix
+serve() { exec forging-fuse $2 ${3:--} $1 sh -c 'echo ready; sleep 1000'; }";
 
 /// What somebody does before a login is tried. In the scripts, `$C` is alice's
-/// configuration file and `$N` the store directory she has by default.
+/// configuration file and `$N` the store directory she has by default; `serve
+/// mute|UID PLACE [OPTION]` mounts there what never answers, or what is that
+/// user's, if one believes it.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     /// Alice, outside of any session.
@@ -118,7 +123,7 @@ impl Scene {
     pub fn set(machine: Machine) -> Self {
         let machine = machine.set_up();
         machine.install_pam_host();
-        for program in ["exchange", "serve-fuse"] {
+        for program in ["exchange", "forging-fuse"] {
             machine.install_program(program);
         }
         machine.pam("probe", &[LEAVE, "session required pam_permit.so", ENTER]);
@@ -133,10 +138,11 @@ impl Scene {
              chmod 600 /home/bob/secret; chown bob: /home/bob/secret; \
              echo user_allow_other >>/etc/fuse.conf; \
              mkdir -p /srv /scratch; cp /etc/passwd /root/passwd; \
-             echo StrictModes no >>/etc/ssh/sshd_config"
+             cp /root/.ssh/id_ed25519.pub /etc/ssh/keys; \
+             printf 'StrictModes no\nAuthorizedKeysFile /etc/ssh/keys\n' >>/etc/ssh/sshd_config"
         );
         machine.run(&secrets).ok();
-        // sshd's own checks of the home would keep some attempts from ours.
+        // Or sshd's own look at the home would keep some attempts from ours.
         machine.restart_sshd_by("");
         let host = seen(&machine.run(LOOK)).expect("the host looks at itself");
         let scene = Self {
@@ -157,8 +163,7 @@ impl Scene {
     ///
     /// With what was broken.
     pub fn play(&self, steps: &[Step], end: End) -> Result<(), String> {
-        self.begin_anew();
-        let kept: Vec<_> = steps.iter().filter_map(|step| self.take(*step)).collect();
+        let kept = self.prepare(steps);
         // A wait of seconds once is enough.
         let doors = if end.may_be_late() {
             &self.doors[..1]
@@ -214,7 +219,7 @@ impl Scene {
                 return Err(format!("{look:?} is neither of {allowed:?}: {output}"));
             }
         }
-        if self.machine.mount_table() != mounts {
+        if mounts_elsewhere(&self.machine.mount_table()) != mounts_elsewhere(&mounts) {
             return Err("the host's mounts changed".to_owned());
         }
         self.leave_bob_alone()?;
@@ -222,9 +227,18 @@ impl Scene {
         Ok(())
     }
 
-    /// As the table of mounts and the log want it: what every case begins with.
+    /// Takes steps from the beginning; what goes on does so until the result is
+    /// dropped.
+    #[must_use]
     #[track_caller]
-    pub fn begin_anew(&self) {
+    pub fn prepare(&self, steps: &[Step]) -> Vec<Background<'_>> {
+        self.begin_anew();
+        steps.iter().filter_map(|step| self.take(*step)).collect()
+    }
+
+    /// Puts back what cases change: what every case begins with.
+    #[track_caller]
+    fn begin_anew(&self) {
         let mounts = r#"awk '$5 ~ "^/(home|srv|scratch)/" { print $5 }' /proc/self/mountinfo"#;
         self.machine
             .run(&format!(
@@ -412,6 +426,14 @@ impl Seen {
 fn ready(mut command: Background) -> Background {
     command.until_it_says("ready");
     command
+}
+
+/// Without those that the loops of a case come and go with.
+fn mounts_elsewhere(table: &str) -> Vec<&str> {
+    let theirs = ["/home/", "/srv/", "/scratch/"];
+    let place = |line: &&str| line.split(' ').nth(4).unwrap_or_default().to_owned();
+    let is_theirs = |line: &&str| theirs.iter().any(|start| place(line).starts_with(start));
+    table.lines().filter(|line| !is_theirs(line)).collect()
 }
 
 /// Whoever owns it by now.

@@ -1,12 +1,16 @@
 //! What the server says: `include/uapi/linux/fuse.h`, as far as a directory that
 //! lies about its owner takes.
 
+use std::num::ParseIntError;
+use std::path::PathBuf;
+
 const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 const GETATTR: u32 = 3;
 const READLINK: u32 = 5;
 const OPEN: u32 = 14;
 const READ: u32 = 15;
+const STATFS: u32 = 17;
 const RELEASE: u32 = 18;
 const FLUSH: u32 = 25;
 const INIT: u32 = 26;
@@ -31,11 +35,26 @@ const LONGEST_HEADER: usize = 40;
 /// Answers for a file system whose files all belong to one user.
 pub struct Server {
     owner: u32,
+    /// Once this is there, it says nothing any more.
+    gag: Option<PathBuf>,
 }
 
 impl Server {
-    pub fn new(owner: u32) -> Self {
-        Self { owner }
+    /// From the words on the command line.
+    pub fn new(owner: &str) -> Result<Self, ParseIntError> {
+        let (owner, gag) = match owner.split_once(':') {
+            Some((owner, gag)) => (owner, Some(gag.into())),
+            None => (owner, None),
+        };
+        Ok(Self {
+            owner: owner.parse()?,
+            gag,
+        })
+    }
+
+    /// Whether it answers at all by now.
+    pub fn speaks(&self) -> bool {
+        !self.gag.as_ref().is_some_and(|gag| gag.exists())
     }
 
     /// What to write back, if there is an answer to such a question.
@@ -52,6 +71,7 @@ impl Server {
             OPEN | OPENDIR => Ok(vec![0; 16]),
             READ => Ok(content(node, body)),
             READLINK => Ok(b"/etc".to_vec()),
+            STATFS => Ok(vec![0; 80]),
             READDIR | RELEASE | RELEASEDIR | FLUSH | ACCESS => Ok(Vec::new()),
             _ => Err(libc::ENOSYS),
         };

@@ -1,7 +1,8 @@
 //! `forging-fuse POINT OPTIONS OWNER COMMAND [ARGUMENT...]` mounts a file system
 //! on a directory of the caller's by setuid fusermount, and serves it: every
 //! file of it belongs to `OWNER`, a user's number. With `mute` for an owner it
-//! never answers anything. It stays mounted until the command ends.
+//! never answers anything, and with `OWNER:FILE` it falls silent when that file
+//! is there. It stays mounted until the command ends.
 //!
 //! `OPTIONS` are fusermount's, such as `allow_other`; `-` is none.
 //!
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let device = mount(point, options)?;
     if owner != "mute" {
-        let server = Server::new(owner.parse()?);
+        let server = Server::new(owner)?;
         let device = device.try_clone()?;
         thread::spawn(move || serve(&device, &server));
     }
@@ -75,6 +76,9 @@ fn serve(device: &OwnedFd, server: &Server) {
             Err(Errno::EINTR | Errno::ENOENT | Errno::EAGAIN) => continue,
             Err(_) => return,
         };
+        if !server.speaks() {
+            continue;
+        }
         if let Some(answer) = server.answer(&question[..length]) {
             // Whoever asked may have been killed meanwhile.
             let _ = write(device, &answer);

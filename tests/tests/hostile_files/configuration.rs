@@ -1,32 +1,12 @@
-//! What users can put in the way of a login: in their configuration, in the
-//! place of their store, in what is logged and shown. Each case is an attempt
-//! over real doors; each ends in a login that works, on the host's `/nix` or on
-//! a directory of one's own.
+//! The configuration file: what is there instead of it, what is in it, what is
+//! above it, and what it becomes while it is read.
 
-use std::time::{Duration, Instant};
-
-use tests::hostile::End::{Either, EitherLate, Late, Own, Refused};
-use tests::hostile::Step::{
-    Alice, AliceKeeps, Bob, BobKeeps, Config, ConfigBytes, Root, RootKeeps, Site,
-};
-use tests::hostile::{Door, End, Family, Scene, Step};
+use tests::hostile::End::{self, Either, Late, Own, Refused};
+use tests::hostile::Step::{Alice, AliceKeeps, Bob, BobKeeps, Config, ConfigBytes, Root};
+use tests::hostile::{Family, Scene};
 use tests::machine_or_skip;
 
-/// A name, what is done, and how a login ends.
-type Case<'a> = (&'a str, &'a [Step<'a>], End<'a>);
-
-fn play(family: &mut Family, scene: &Scene, cases: &[Case]) {
-    for (name, steps, end) in cases {
-        family.case(name, || scene.play(steps, *end));
-    }
-}
-
-/// Where the store is if nobody says otherwise.
-const STORE: &str = "/home/alice/.local/share/nix";
-/// Logins in each race: enough to lose it, were it to be lost.
-const MANY: usize = 200;
-
-// ---- the configuration file
+use crate::{Case, MANY, STORE, play};
 
 const NOT_REGULAR: End = Refused("not a regular file");
 const DENIED: End = Refused("permission denied");
@@ -155,21 +135,21 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
         "a link to a deleted file that is still open",
         &[AliceKeeps(
             "exec 3<>~/gone; chmod 600 ~/gone; rm ~/gone; ln -sf /proc/$$/fd/3 $C; \
-         echo ready; exec sleep 1000",
+         echo ready; sleep 1000",
         )],
         Either,
     ),
     (
         "a link to an open pipe",
         &[AliceKeeps(
-            "mkfifo ~/fifo; exec 3<>~/fifo; ln -sf /proc/$$/fd/3 $C; echo ready; exec sleep 1000",
+            "mkfifo ~/fifo; exec 3<>~/fifo; ln -sf /proc/$$/fd/3 $C; echo ready; sleep 1000",
         )],
-        NOT_REGULAR,
+        Refused("config.toml"),
     ),
     (
         "a link to an open file of bob's",
         &[
-            BobKeeps("exec 3<~/secret; echo $$ >/srv/common/pid; echo ready; exec sleep 1000"),
+            BobKeeps("exec 3<~/secret; echo $$ >/srv/common/pid; echo ready; sleep 1000"),
             Alice("ln -sf /proc/$(cat /srv/common/pid)/fd/3 $C"),
         ],
         DENIED,
@@ -177,7 +157,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
     (
         "a link to words of bob's",
         &[
-            BobKeeps("echo $$ >/srv/common/pid; echo ready; exec sleep 1000"),
+            BobKeeps("echo $$ >/srv/common/pid; echo ready; sleep 1000"),
             Alice("ln -sf /proc/$(cat /srv/common/pid)/cmdline $C"),
         ],
         BOBS,
@@ -186,7 +166,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
         "a link into a user namespace",
         &[AliceKeeps(
             "mkdir ~/m; ln -sf /proc/$$/root/home/alice/m/c $C; exec unshare -Urm sh -c \
-         'mount -t tmpfs t ~/m; : >~/m/c; chmod 600 ~/m/c; echo ready; exec sleep 1000'",
+         'mount -t tmpfs t ~/m; : >~/m/c; chmod 600 ~/m/c; echo ready; sleep 1000'",
         )],
         Either,
     ),
@@ -208,7 +188,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
         "a FIFO with bob at its other end",
         &[
             Alice("chmod 755 ~; rm $C; mkfifo -m 666 $C"),
-            BobKeeps("exec 3<>$C; echo 'enable = true' >&3; echo ready; exec sleep 1000"),
+            BobKeeps("exec 3<>$C; echo 'enable = true' >&3; echo ready; sleep 1000"),
         ],
         NOT_REGULAR,
     ),
@@ -439,7 +419,7 @@ const ABOVE_THE_FILE: &[Case] = &[
         "an open directory, in which bob puts a link to his words",
         &[
             Alice("chmod 755 ~; chmod 777 ~/.config/nix-ns"),
-            BobKeeps("ln -sf /proc/$$/cmdline $C; echo ready; exec sleep 1000"),
+            BobKeeps("ln -sf /proc/$$/cmdline $C; echo ready; sleep 1000"),
         ],
         BOBS,
     ),
@@ -486,19 +466,19 @@ const ABOVE_THE_FILE: &[Case] = &[
     ),
     (
         "a file system that never answers",
-        &[AliceKeeps("exec serve-fuse mute ~/.config")],
+        &[AliceKeeps("serve mute ~/.config")],
         Late("did not answer"),
     ),
     (
         "a file system that makes everything a directory",
-        &[AliceKeeps("exec serve-fuse 0 ~/.config")],
-        NOT_REGULAR,
+        &[AliceKeeps("serve 0 ~/.config")],
+        Refused("config.toml"),
     ),
     (
         "a link to a file system of bob's that never answers",
         &[
-            BobKeeps("mkdir ~/m; exec serve-fuse mute allow_other ~/m"),
-            Alice("ln -sf ~bob/m/c $C"),
+            BobKeeps("mkdir ~/m; serve mute ~/m allow_other"),
+            Alice("rm $C; ln -s ~bob/m/c $C"),
         ],
         Late("did not answer"),
     ),
