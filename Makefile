@@ -31,10 +31,13 @@ test: build check
 	packaging/dependencies test
 	packaging/as-root $(CARGO) test --workspace --locked
 
-# The same, and what takes too long for every change.
+# The same, and what takes too long for every change: each check of the hostile
+# suite taken away and seen to be caught, the oldest compiler, the other
+# architecture, and fuzzing.
 test-full: test
+	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
-	packaging/as-root $(CARGO) test --workspace --locked -- --ignored
+	$(MAKE) fuzz
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input. `make test` tries the known ones.

@@ -282,30 +282,20 @@ fn a_killed_test_run_leaves_nothing() {
     if !root_or_skip("a_killed_test_run_leaves_nothing") {
         return;
     }
-    let mut run = Command::new(env::current_exe().expect("procfs is mounted"))
-        .args(["waits_to_be_killed", "--exact", "--ignored", "--nocapture"])
+    let mut run = Command::new(env!("CARGO_BIN_EXE_machine-to-be-killed"))
         .stdout(Stdio::piped())
         .spawn()
-        .expect("this program started once already");
+        .expect("cargo builds it");
     let said = BufReader::new(run.stdout.take().expect("piped"));
     let init = said
         .lines()
         .map_while(Result::ok)
-        .find_map(|line| line.split_once("machine ")?.1.parse().ok())
+        .find_map(|line| line.parse().ok())
         .expect("it says which machine");
     let namespace = pid_namespace(init).expect("it runs");
     run.kill().expect("a child");
     run.wait().expect("a child");
     wait_until("the machine to end", || processes_in(&namespace) == 0);
-}
-
-#[test]
-#[ignore = "started, and killed, by a_killed_test_run_leaves_nothing"]
-fn waits_to_be_killed() {
-    let machine = machine_or_skip!();
-    machine.sshd();
-    println!("\nmachine {}", machine.init());
-    sleep(Duration::from_secs(60));
 }
 
 // ---- tools
