@@ -1,6 +1,6 @@
 //! What the module answers Linux-PAM, and what it tells the user and the log.
 
-use tests::{ENTER, LEAVE, Machine, User, machine_or_skip};
+use tests::{ENTER, LEAVE, Lines, Machine, User, machine_or_skip};
 
 /// A machine with the module, the program that calls it, and alice, who has a
 /// configuration.
@@ -75,6 +75,25 @@ fn a_broken_user_configuration_fails_a_strict_site() {
     assert_eq!(answer(&machine, "", "alice"), "success");
     machine.configure(&alice, "enable =\n");
     assert_eq!(answer(&machine, "", "alice"), "system_err");
+}
+
+/// A namespace that is not the recorded one any more is left again; strace
+/// lets that fail, as nothing else does.
+#[test]
+fn a_way_back_that_fails_stops_the_session() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.pam_lines("host", Lines::EnterOnly);
+    let mut first = machine.spawn("pam-host host alice -- sh -c 'echo in; sleep 100'");
+    first.until_it_says("in");
+    let cover = "nsenter -m -t $(pgrep -u alice sleep) mount --bind /home/alice /nix";
+    machine.run(cover).ok();
+
+    let fail = "strace -qq -o /dev/null -e inject=setns:error=EPERM:when=2";
+    let opened = machine.run(&format!("{fail} pam-host host alice -- echo ran"));
+    // PAM_ABORT
+    assert!(opened.ok().contains("open 26"), "{opened}");
+    assert!(!opened.stdout.contains("ran"), "{opened}");
+    assert!(opened.log.contains("cannot go back"), "{opened}");
 }
 
 #[test]
