@@ -61,7 +61,6 @@ install:
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
-	test -n "$(DESTDIR)" || install -d -m 0755 /run/nix-ns /run/nix-ns/self
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml

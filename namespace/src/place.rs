@@ -62,9 +62,9 @@ impl Place {
         }
         // A first process that is not the system's is a container's, or that of a
         // sandbox with a PID namespace and a /proc of its own, in which a user
-        // has hidden the marker, and with it the place it is mounted on.
-        let hidden = !has_place_for_marker(kernel) && nix_is_covered(kernel);
-        if hidden && kernel.pid_namespace()? != INITIAL_PID_NAMESPACE {
+        // has hidden the marker. Something on /nix is taken for a user's then: a
+        // container with a Nix of its own has no use for this program.
+        if kernel.pid_namespace()? != INITIAL_PID_NAMESPACE && nix_is_covered(kernel) {
             return Ok(Self::Private { host_nix: None });
         }
         Ok(Self::Host)
@@ -73,13 +73,6 @@ impl Place {
 
 /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`: the same on every kernel.
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-
-/// Made at boot; nothing is mounted on it where there is no marker.
-fn has_place_for_marker(kernel: &dyn Kernel) -> bool {
-    kernel
-        .remembered(Path::new(MARKER))
-        .is_ok_and(|place| !place.mount_root)
-}
 
 /// Whether anything is mounted on `/nix`, as far as can be seen.
 pub(crate) fn nix_is_covered(kernel: &dyn Kernel) -> bool {

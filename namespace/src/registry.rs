@@ -34,7 +34,7 @@ pub(crate) const ROOT: &str = "/run/nix-ns/1";
 const MODE: u32 = 0o2700;
 
 /// More sessions of one user at the same time are worth a look at each.
-const MANY_SESSIONS: usize = 64;
+const MANY_SESSIONS: usize = 16;
 
 /// One user's directory in the registry.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub(crate) struct Entries {
     /// or not: an entry that is damaged, or of another format, is nobody's
     /// namespace, and still in the way.
     generations: BTreeMap<FileId, u64>,
+    /// Every election by name, superseded ones among them.
+    named: Vec<(FileId, u64, OsString)>,
     sessions: Vec<Session>,
 }
 
@@ -99,6 +101,7 @@ impl Registry {
                 entries.sessions.push(session);
             } else if let Some((store, generation)) = parse_elected(&name) {
                 entries.count(store, generation);
+                entries.named.push((store, generation, name.clone()));
                 if let Some(record) = self.read_record(kernel, &name, store) {
                     entries.keep_latest(Elected {
                         record,
@@ -222,7 +225,9 @@ impl Registry {
         if record == elected.record {
             return Ok(());
         }
-        let name = OsString::from(format!("new.{}", kernel.thread()));
+        // One name a directory, whoever is killed before the renaming.
+        let FileId { device, inode } = record.store;
+        let name = OsString::from(format!("new.{device}.{inode}"));
         self.forget(kernel, &name)?;
         kernel.link(&record.to_text(), self.directory.as_fd(), &name)?;
         kernel.rename(self.directory.as_fd(), &name, &elected.name)
@@ -263,6 +268,10 @@ impl Registry {
     pub(crate) fn sweep(&self, kernel: &dyn Kernel, uid: u32, store: FileId) -> Called<()> {
         let entries = self.entries(kernel)?;
         self.sweep_sessions(kernel, &entries)?;
+        // Left by logins killed between standing and taking their predecessor out.
+        for name in entries.superseded() {
+            self.forget(kernel, name)?;
+        }
         for elected in entries
             .all()
             .filter(|elected| elected.record.store != store)
@@ -375,6 +384,14 @@ impl Entries {
         self.elected.iter().filter(|elected| {
             self.generations.get(&elected.record.store) == Some(&elected.generation)
         })
+    }
+
+    fn superseded(&self) -> impl Iterator<Item = &OsStr> {
+        let latest = |store| self.generations.get(store).copied().unwrap_or_default();
+        self.named
+            .iter()
+            .filter(move |(store, generation, _)| *generation < latest(store))
+            .map(|(_, _, name)| name.as_os_str())
     }
 
     /// The generation that a new namespace for a store directory stands for.

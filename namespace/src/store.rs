@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use config::{Account, Refusal};
+use nix::errno::Errno;
 
 use crate::error::{Error, shown};
 use crate::kernel::{Kernel, MountFlags, Remembered};
@@ -69,8 +70,16 @@ impl CheckedStore {
         directory: OwnedFd,
         rules: &StoreRules,
     ) -> Result<Self, Error> {
-        let remembered = kernel.remembered_of(directory.as_fd())?;
         let path = kernel.known_path(directory.as_fd())?;
+        let remembered = match kernel.remembered_of(directory.as_fd()) {
+            // A FUSE file system that admits nobody but who mounted it.
+            Err(failed) if failed.errno == Errno::EACCES => {
+                let why =
+                    format!("is not to be looked at ({failed}): choose a directory on a disk");
+                return Err(Error::not_a_place_for_nix(&path, &why));
+            }
+            answer => answer?,
+        };
         check_directory(&path, &remembered, rules.account)?;
         check_below_roots(kernel, &path, rules.roots)?;
         let table = MountTable::parse(&kernel.mount_table()?);

@@ -254,6 +254,7 @@ fn whoever_has_left_has_left_unless_nobody_can_say_as_whom() {
 #[test]
 fn a_mount_of_the_hosts_own_is_never_taken_off() {
     let recorder = Recorder::new();
+    recorder.see_processes_of(0xEFFF_FFFC);
     recorder.mount_hosts_own_nix();
     let hosts = recorder.top();
     enter(&recorder).unwrap();

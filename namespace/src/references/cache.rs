@@ -12,6 +12,8 @@ use crate::registry;
 
 /// The link in the registry.
 const NAME: &str = "references";
+/// Its next text, until it is renamed.
+const NEW: &str = "new.references";
 /// A symbolic link holds 4,095 bytes; more is simply not remembered.
 const LONGEST: usize = 4000;
 
@@ -61,10 +63,10 @@ fn remember(kernel: &dyn Kernel, state: u64, found: &[PathBuf]) -> Called<()> {
         return Ok(());
     }
     let directory = registry::make_root(kernel)?;
-    let new = OsString::from(format!("new.{}", kernel.thread()));
-    let _ = kernel.unlink(directory.as_fd(), &new);
-    kernel.link(&OsString::from_vec(text), directory.as_fd(), &new)?;
-    kernel.rename(directory.as_fd(), &new, OsStr::new(NAME))
+    let new = OsStr::new(NEW);
+    let _ = kernel.unlink(directory.as_fd(), new);
+    kernel.link(&OsString::from_vec(text), directory.as_fd(), new)?;
+    kernel.rename(directory.as_fd(), new, OsStr::new(NAME))
 }
 
 #[cfg(test)]

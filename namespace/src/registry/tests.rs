@@ -428,7 +428,7 @@ fn a_record_is_written_anew_only_if_it_says_something_new() {
     registry.refresh(&recorder, &before, site, user).unwrap();
     assert_eq!(recorder.calls().len(), calls);
     // Left by a login that was cut short.
-    recorder.put_link(DIRECTORY, "new.100", "x".as_ref());
+    recorder.put_link(DIRECTORY, "new.65024.12", "x".as_ref());
     registry.refresh(&recorder, &before, user, None).unwrap();
     let after = elected(&recorder, &registry);
     assert_eq!((after.record.site, after.record.user), (user, None));

@@ -2,19 +2,17 @@
 //! for descriptor 0 and nothing else, and lies. Which lie, the file
 //! `/srv/common/lie` says.
 
-#![allow(unsafe_code, reason = "one call that the library lacks")]
-
 use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process;
 use std::thread::sleep;
 use std::time::Duration;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -55,6 +53,7 @@ fn main() -> Lie {
         "pipe" => offer(&pipe()?.0),
         "namespace" => offer(&File::open("/proc/self/ns/mnt")?),
         "other-mount" => other_mount(),
+        "other-mount-named-like-home" => other_mount_named_like_home(),
         "other-mount-on-store" => other_mount_on(word),
         "detached-tree" => detached_tree(word),
         "many" => many(word),
@@ -134,6 +133,21 @@ fn other_mount() -> Lie {
     offer(&reference("/home/alice/.local/share", OFlag::O_DIRECTORY)?)
 }
 
+/// What the kernel calls it, from outside, is a path that the site allows.
+fn other_mount_named_like_home() -> Lie {
+    alone()?;
+    let place = Path::new("/tmp");
+    mount(
+        Some("tmpfs"),
+        place,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=755"),
+    )?;
+    fs::create_dir_all("/tmp/home/alice/x")?;
+    offer(&reference("/tmp/home/alice/x", OFlag::O_DIRECTORY)?)
+}
+
 /// Something of root's, bound where the user's own should be.
 fn other_mount_on(what: &str) -> Lie {
     alone()?;
@@ -151,22 +165,13 @@ fn other_mount_on(what: &str) -> Lie {
     )?)
 }
 
-fn detached_tree(path: &str) -> Lie {
+fn detached_tree(words: &str) -> Lie {
+    let (path, below) = words.split_once(' ').ok_or("a path and what is below")?;
     alone()?;
     let directory = reference(path, OFlag::O_DIRECTORY)?;
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as u32;
-    // SAFETY: the path is a C string that outlives the call.
-    let tree = unsafe {
-        libc::syscall(
-            libc::SYS_open_tree,
-            directory.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-        )
-    };
-    let tree = RawFd::try_from(nix::errno::Errno::result(tree)?)?;
-    // SAFETY: the kernel has just made it for this process.
-    offer(&unsafe { OwnedFd::from_raw_fd(tree) })
+    let tree = tests::kernel::clone_tree(directory.as_fd())?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    offer(&openat(&tree, below, flags, Mode::empty())?)
 }
 
 fn many(word: &str) -> Lie {

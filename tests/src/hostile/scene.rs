@@ -137,6 +137,7 @@ impl Scene {
              chmod 755 /home/bob; echo '{CANARY} = {CANARY}' >/home/bob/secret; \
              chmod 600 /home/bob/secret; chown bob: /home/bob/secret; \
              echo user_allow_other >>/etc/fuse.conf; \
+             install -d -o bob -g bob /home/bob/.local /home/bob/.local/share /home/bob/.local/share/nix; \
              mkdir -p /srv /scratch; cp /etc/passwd /root/passwd; \
              cp /root/.ssh/id_ed25519.pub /etc/ssh/keys; \
              printf 'StrictModes no\nAuthorizedKeysFile /etc/ssh/keys\n' >>/etc/ssh/sshd_config"

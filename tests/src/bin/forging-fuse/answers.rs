@@ -28,7 +28,7 @@ const PROGRAM: u32 = 0o100_755;
 /// Numbers of files: whatever else has a number is a directory.
 const WHOSE: u64 = 2;
 const PAYLOAD: u64 = 3;
-const ANY: u64 = 4;
+const FIRST_DIRECTORY: u64 = 4;
 
 const LONGEST_HEADER: usize = 40;
 
@@ -66,7 +66,7 @@ impl Server {
         let said = match kind {
             FORGET | BATCH_FORGET | INTERRUPT | DESTROY => return None,
             INIT => Ok(self.init()),
-            LOOKUP => Ok(self.entry(body)),
+            LOOKUP => Ok(self.entry(node, body)),
             GETATTR => Ok(self.attributes_of(node)),
             OPEN | OPENDIR => Ok(vec![0; 16]),
             READ => Ok(content(node, body)),
@@ -91,11 +91,11 @@ impl Server {
     }
 
     /// `struct fuse_entry_out`.
-    fn entry(&self, name: &[u8]) -> Vec<u8> {
+    fn entry(&self, parent: u64, name: &[u8]) -> Vec<u8> {
         let node = match name {
             b"whose\0" => WHOSE,
             b"payload\0" => PAYLOAD,
-            _ => ANY,
+            _ => directory(parent, name),
         };
         let mut out = Vec::new();
         for number in [node, 0, 1, 1] {
@@ -142,6 +142,14 @@ fn message(unique: u64, said: Result<Vec<u8>, i32>) -> Vec<u8> {
     out.extend(unique.to_ne_bytes());
     out.extend(body);
     out
+}
+
+/// One number a path: the kernel lets no directory be in itself.
+fn directory(parent: u64, name: &[u8]) -> u64 {
+    let number = name.iter().fold(parent, |number, byte| {
+        number.wrapping_mul(31).wrapping_add(u64::from(*byte))
+    });
+    number.max(FIRST_DIRECTORY)
 }
 
 fn text_of(node: u64) -> &'static [u8] {

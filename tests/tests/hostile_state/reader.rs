@@ -1,0 +1,264 @@
+//! The reader runs as the user. What if it were the user's own program, and what
+//! can the user do to the real one while it works?
+
+use std::time::Instant;
+
+use tests::hostile::Family;
+use tests::{Output, Status, User, machine_or_skip};
+
+use super::bench::{Bench, PATIENCE, quoted, short};
+
+const READER: &str = "/usr/libexec/nix-ns-reader";
+
+/// What it says instead of an honest answer; see `lying-reader`.
+const LIES: &[&str] = &[
+    "directory /home/bob",
+    "directory /home/bob/.local/share/nix",
+    "directory /etc",
+    "directory /",
+    "directory /root",
+    "directory /tmp",
+    "directory /nix",
+    "directory /run/nix-ns",
+    "directory /run/nix-ns/self",
+    "directory /proc/self",
+    "directory /proc/self/fd",
+    "directory /proc/1",
+    "directory /sys",
+    "directory /dev/shm",
+    "directory /home/alice",
+    "directory /home",
+    "directory /tmp/alices",
+    "directory /srv/common/alices",
+    "directory /home/alice/open",
+    "directory /home/alice/fuse",
+    "open-directory /etc",
+    "open-directory /proc/self",
+    "reference /etc/passwd",
+    "reference /home/alice/link",
+    "reference /proc/self/exe",
+    "reference /proc/self/root",
+    "reference /proc/self/cwd",
+    "file /etc/passwd",
+    "file /proc/self/mountinfo",
+    "file /home/alice/file",
+    "device /dev/null",
+    "device /dev/fuse",
+    "removed",
+    "socket",
+    "its-own-socket",
+    "pipe",
+    "namespace",
+    "other-mount",
+    "other-mount-on-store /",
+    "other-mount-on-store /etc",
+    "other-mount-on-store /home/bob",
+    "other-mount-named-like-home",
+    "detached-tree /home/alice/tree .",
+    "detached-tree /home/alice/tree home/alice/x",
+    "detached-tree /etc .",
+    "many 2",
+    "many 253",
+    "none",
+    "huge",
+    "garbage",
+    "empty",
+    "two",
+    "roots-again",
+    "not-started",
+    "flood",
+    "quit",
+    "crash",
+    "kill-parent",
+    "slow",
+    "text store -\\n/etc",
+    "text store 1:2:3:4:5\\n",
+    "text store -",
+    "text refused -\\nMay 1 sshd[1]: root logged in\\n\\n",
+    "text refused 18446744073709551616:0:0:0:0\\n",
+    "text not-opted-in -\\nmore",
+    "text STORE -\\n/",
+    "text \\n\\n\\n",
+];
+
+/// With these she waits, and nobody else does.
+const SILENT_LIES: &[&str] = &["silence", "stop"];
+
+#[test]
+fn a_reader_that_lies_brings_no_foreign_directory() {
+    let bench = Bench::set_up(machine_or_skip!());
+    let machine = &bench.machine;
+    let mut family = Family::new("reader that lies");
+    machine.install_program("lying-reader");
+    machine
+        .run(&format!(
+            "cp {READER} /root/reader && install -m 0755 /usr/bin/lying-reader {READER}"
+        ))
+        .ok();
+    machine
+        .run("install -d -o alice /tmp/alices /srv/common/alices")
+        .ok();
+    let made = "mkdir -p ~/open ~/fuse ~/tree/home/alice/x; chmod 777 ~/open; ln -s /etc ~/link; touch ~/file";
+    machine.run_as("alice", made).ok();
+    // Hers, and she serves it: in the view that her logins begin in.
+    let mut fuse = machine.spawn_as(
+        "alice",
+        "cd; exec forging-fuse ~/fuse - 1001 sh -c 'echo mounted; exec sleep 1000'",
+    );
+    fuse.until_it_says("mounted");
+    bench.accept_mounts();
+    // Or nothing below would show anything.
+    family.case("the truth is believed", || {
+        let truth = "directory /home/alice/.local/share/nix";
+        let login = log_in(&bench, truth);
+        let expected = format!("lie {} alice", bench.uid("alice"));
+        (login.stdout.contains(&expected))
+            .then_some(())
+            .ok_or_else(|| short(&login))
+    });
+    for lie in LIES.iter().chain(SILENT_LIES) {
+        family.case(lie, || {
+            let begun = Instant::now();
+            let login = log_in(&bench, lie);
+            let took = begun.elapsed();
+            let expected = format!("lie {} host", bench.uid("alice"));
+            let silent = SILENT_LIES.contains(lie);
+            if !login.stdout.contains(&expected) || login.status != Status::Exited(0) {
+                return Err(format!("after {took:?}: {}", short(&login)));
+            }
+            if silent != (took.as_secs() >= 4) && took.as_secs() > 4 {
+                return Err(format!("it took {took:?}"));
+            }
+            bench.host_is_unchanged()
+        });
+    }
+    // Bob has no reader that tells the truth either.
+    family.case("the others", || bench.all_log_in(&["carol", "root"]));
+    bench
+        .machine
+        .run(&format!("install -m 0711 /root/reader {READER}"))
+        .ok();
+    drop(fuse);
+    bench.accept_mounts();
+    family.case("nothing of it is kept", || {
+        bench.all_log_in(&["alice", "bob"])
+    });
+    family.finish();
+}
+
+fn log_in(bench: &Bench, lie: &str) -> Output {
+    let machine = &bench.machine;
+    machine.write("/srv/common/lie", lie, 0o644, &User::root());
+    let call = "pam-host host alice -- /usr/bin/whose-nix lie";
+    machine.run_within(PATIENCE, call)
+}
+
+/// What alice tries on a process; `#` is its number. Not here: to stop it, to
+/// kill it and to limit it (`prlimit`), all of which she may, as it is hers. Then
+/// she has no `/nix`.
+const TRIED: &[&str] = &[
+    "strace -p #",
+    "gdb -p # -batch -ex quit 2>&1 | grep -q 'New LWP\\|Reading symbols from /usr/libexec'",
+    "head -c 1 /proc/#/mem",
+    "grep . /proc/#/maps",
+    "grep . /proc/#/environ",
+    "grep . /proc/#/auxv",
+    "ls -l /proc/#/fd/0",
+    "ls /proc/#/fd",
+    "ls /proc/#/fdinfo",
+    "ls /proc/#/map_files",
+    "grep . /proc/#/syscall",
+    "grep . /proc/#/stack",
+    "readlink /proc/#/exe",
+    "readlink /proc/#/cwd",
+    "readlink /proc/#/root",
+    "readlink /proc/#/ns/mnt",
+    "nsenter -t # -m true",
+    "nsenter -t # -U true",
+    "exec 9</proc/#/fd/0",
+    "exec 9</proc/#/cwd",
+    "echo 1 >/proc/#/clear_refs",
+    "echo 1000 >/proc/#/oom_score_adj",
+    "echo x >/proc/#/comm",
+    // pidfd_getfd of pidfd_open
+    "perl -e 'exit !(syscall(438, syscall(434, #, 0), 0, 0) >= 0)'",
+    // process_vm_readv of nothing
+    "perl -e 'exit !(syscall(310, #, \"\", 0, \"\", 0, 0) >= 0)'",
+];
+
+#[test]
+fn the_reader_cannot_be_made_to_say_anything() {
+    let bench = Bench::set_up(machine_or_skip!());
+    let machine = &bench.machine;
+    let mut family = Family::new("reader that is attacked");
+    // What is tried must be what works on a process of hers that hides nothing.
+    let plain = machine.spawn_as("alice", "exec sleep 1000");
+    let own = wait_for(&bench, "sleep 1000");
+    let worked = attack(&bench, &own);
+    family.case("most of it works on what is hers", || {
+        (worked.len() >= TRIED.len() / 2)
+            .then_some(())
+            .ok_or_else(|| format!("{worked:?}"))
+    });
+    drop(plain);
+    for target in ["nix-ns-reader", "the process between"] {
+        // Her home does not answer, so there is time.
+        let mute = machine.mount_mute("/home/alice/.config");
+        let login = machine.spawn("pam-host host alice -- /usr/bin/whose-nix attacked");
+        let reader = wait_for(&bench, "^/usr/libexec/nix-ns-reader");
+        let victim = match target {
+            "nix-ns-reader" => reader,
+            _ => parent(&bench, &reader),
+        };
+        let worked = attack(&bench, &victim);
+        for tried in TRIED {
+            family.case(&format!("{target}: {tried}"), || {
+                (!worked.iter().any(|it| it == tried))
+                    .then_some(())
+                    .ok_or_else(|| "it works".to_owned())
+            });
+        }
+        family.case(&format!("{target}: and the login"), || {
+            let login = login.finish_within(PATIENCE);
+            let expected = format!("attacked {} host", bench.uid("alice"));
+            (login.stdout.contains(&expected))
+                .then_some(())
+                .ok_or_else(|| short(&login))
+        });
+        drop(mute);
+        machine.run("umount -l /home/alice/.config").ok();
+    }
+    family.finish();
+}
+
+/// Tries everything at once, and tells what worked.
+fn attack(bench: &Bench, victim: &str) -> Vec<&'static str> {
+    let tries = TRIED.iter().enumerate().map(|(number, tried)| {
+        let line = quoted(&tried.replace('#', victim));
+        format!("timeout 2 bash -c {line} >/dev/null 2>&1 && echo worked {number} &")
+    });
+    let tries: Vec<String> = tries.collect();
+    let line = format!("cd /; {}\nwait", tries.join("\n"));
+    let output = bench.machine.run_as("alice", &line);
+    let worked = output.stdout.lines().filter_map(|line| {
+        let number: usize = line.strip_prefix("worked ")?.parse().ok()?;
+        TRIED.get(number).copied()
+    });
+    worked.collect()
+}
+
+fn wait_for(bench: &Bench, command: &str) -> String {
+    let find = format!(
+        "for i in $(seq 200); do pgrep -u alice -f {} && exit; sleep 0.01; done; exit 1",
+        quoted(command)
+    );
+    let found = bench.machine.run(&find);
+    found.ok().lines().next().expect("a number").to_owned()
+}
+
+fn parent(bench: &Bench, process: &str) -> String {
+    let parent = bench
+        .machine
+        .run(&format!("sed -n 's/^PPid:\t//p' /proc/{process}/status"));
+    parent.ok().to_owned()
+}
