@@ -1,4 +1,4 @@
-//! The commented example files, which `nix-ns init` and packages install.
+//! The commented example files, which packages install.
 //!
 //! A line `#key = value` is a default, a line `#   key = value` an example of
 //! something that has no default, everything else is prose.

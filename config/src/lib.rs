@@ -52,7 +52,7 @@ pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
 pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
 pub use printable::printable;
 pub use refusal::Refusal;
-pub use root::{MOST_ROOTS, RootPattern};
+pub use root::{MOST_ROOTS, RootPattern, with_real_paths};
 pub use selection::{Participation, Selection};
 pub use service::{RootSessions, ServiceRules};
 pub use site::{SITE_FILE, Site};

@@ -53,12 +53,10 @@ impl Refusal {
         match self {
             Refusal::HostNixOwner => "Give the host's /nix to root: `chown root:root /nix`.",
             Refusal::HostNixWritable => "Let only root write the host's /nix: `chmod 0755 /nix`.",
-            Refusal::HostNixNotEmpty => {
-                "Uninstall the Nix that is on the host, then empty /nix; its users can take their store along with `nix-ns init`."
-            }
+            Refusal::HostNixNotEmpty => "Uninstall the Nix that is on the host, then empty /nix.",
             Refusal::Nixos => "Do not use nix-ns on NixOS, which itself lives in /nix.",
             Refusal::PrivilegedReference => {
-                "Remove the line that names /nix from the privileged file (`nix-ns doctor` shows which); a leftover of an uninstalled Nix would run a user's program as root."
+                "Remove the line that names /nix from that file; a leftover of an uninstalled Nix would run a user's program as root."
             }
             Refusal::UserFuse => {
                 "Put the store directory on a file system that the administrator mounted, with `source_path`."

@@ -52,6 +52,18 @@ impl TryFrom<String> for RootPattern {
     }
 }
 
+/// The roots as the site writes them and as they really are: behind root's
+/// `/home -> /gpfs/home`, a user may write either. Looked up with the caller's
+/// rights.
+#[must_use]
+pub fn with_real_paths(roots: &[PathBuf]) -> Vec<PathBuf> {
+    let real = roots.iter().filter_map(|root| root.canonicalize().ok());
+    let mut all: Vec<PathBuf> = roots.iter().cloned().chain(real).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// Reads the `roots` of a site.
 pub(crate) fn deserialize_few<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -413,3 +413,16 @@ fn the_systems_own_range_is_read() {
         UidRange::from_login_defs(&text)
     );
 }
+
+#[test]
+fn a_root_behind_a_link_counts_under_both_names() {
+    let scratch = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
+    let _ = std::fs::remove_dir_all(&scratch);
+    std::fs::create_dir_all(scratch.join("gpfs")).unwrap();
+    std::os::unix::fs::symlink("gpfs", scratch.join("home")).unwrap();
+    let scratch = scratch.canonicalize().unwrap();
+    let roots = config::with_real_paths(&[scratch.join("home"), scratch.join("gone")]);
+    let both = ["gone", "gpfs", "home"].map(|name| scratch.join(name));
+    assert_eq!(roots, both);
+    std::fs::remove_dir_all(scratch).unwrap();
+}

@@ -1,5 +1,6 @@
 //! What the opening and the closing of a session amount to.
 
+use config::Participation;
 use namespace::place::Place;
 use namespace::reader::SpawnedReader;
 use namespace::references::HostFiles;
@@ -98,7 +99,9 @@ fn login<'a>(target: &'a Target, groups: &'a dyn Fn() -> Vec<u32>) -> Login<'a> 
 
 /// The only place where errors become PAM codes.
 fn failed(pam: &Pam, target: &Target, error: &Error) -> Code {
-    let strict = target.site.as_ref().is_ok_and(|site| site.strict);
+    // Strictness is about those who should have a /nix, nobody else.
+    let selected = target.participation == Participation::Selected;
+    let strict = selected && target.site.as_ref().is_ok_and(|site| site.strict);
     let code = match error.gravity() {
         Gravity::OnForeignNix => Code::SystemError,
         Gravity::Lost => Code::Abort,

@@ -46,9 +46,7 @@ impl Target {
             host: host_name(),
         })
     }
-}
 
-impl Target {
     /// Somebody without any right, whom no site selects.
     pub(crate) fn nobody(pam: &Pam) -> Self {
         /// The kernel's own number for nobody (`overflowuid`).

@@ -157,6 +157,7 @@ fn report_user(
     let host = host_name()?;
     let roots = site.roots.iter().map(|root| root.expand(account, &host));
     let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let roots = config::with_real_paths(&roots);
     let answer = config::answer(&site.source_path, site.opt_in, &roots, user, account, &host);
     let answer = answer.map_err(wrong)?;
     writeln!(output, "{}: {}", shown(file), state(file))?;
@@ -164,7 +165,7 @@ fn report_user(
         Answer::NotOptedIn => {
             writeln!(
                 output,
-                "no /nix: users opt in here; `nix-ns init` does that"
+                "no /nix: users opt in here, by having this file, which may be empty"
             )?;
         }
         Answer::DisabledByUser => writeln!(output, "enable: false (no /nix)")?,

@@ -2,7 +2,6 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use config::{Account, Answer, Fingerprint, OwnedFile, User, answer};
 use namespace::reader::{Finding, Reply, Request};
@@ -65,7 +64,7 @@ fn find(
         roots,
     } = request;
     let user = read_user(account, fingerprint)?;
-    let roots = with_real_paths(roots);
+    let roots = config::with_real_paths(roots);
     let answer = answer(source_path, *opt_in, &roots, user.as_ref(), account, host)
         .map_err(|error| error.to_string())?;
     Ok(match answer {
@@ -80,16 +79,6 @@ fn find(
             (Finding::Store { path }, Some(directory))
         }
     })
-}
-
-/// The roots as the site writes them and as they really are: behind root's
-/// `/home -> /gpfs/home`, a user may write either.
-fn with_real_paths(roots: &[PathBuf]) -> Vec<PathBuf> {
-    let real = roots.iter().filter_map(|root| root.canonicalize().ok());
-    let mut all: Vec<PathBuf> = roots.iter().cloned().chain(real).collect();
-    all.sort();
-    all.dedup();
-    all
 }
 
 fn read_user(

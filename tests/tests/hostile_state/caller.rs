@@ -43,6 +43,7 @@ fn no_state_of_the_caller_keeps_a_session_on_alices_nix() {
         let must = Doors::MayStayShut;
         opened += bench.take_with(&mut family, &name, &shell, &around, FEW_DOORS, must);
     }
+    on_the_host(&bench, &mut family, &shell);
     family.case("not every harsh state shuts every door", || {
         (opened > 50)
             .then_some(())
@@ -50,6 +51,35 @@ fn no_state_of_the_caller_keeps_a_session_on_alices_nix() {
     });
     family.case("afterwards, by ssh", || bench.all_come_by_ssh());
     family.finish();
+}
+
+/// File systems of hers that the host has, too, so that the way back to the
+/// directory leads through them. They fall silent.
+fn on_the_host(bench: &Bench, family: &mut Family, shell: &str) {
+    let machine = &bench.machine;
+    machine.run("echo user_allow_other >>/etc/fuse.conf").ok();
+    for (options, doors) in [("-", BARE_DOORS), ("allow_other", &BARE_DOORS[..1])] {
+        machine.run("rm -f /srv/common/gag").ok();
+        let serve = format!(
+            "mkdir -p /tmp/hosts && forging-fuse /tmp/hosts {options} 1001:/srv/common/gag \
+             sh -c 'echo mounted; exec sleep 1000'"
+        );
+        let mut server = machine.spawn_as("alice", &serve);
+        server.until_it_says("mounted");
+        bench.accept_mounts();
+        // By the end of the nap the kernel has to ask for the names again. A
+        // shell's nap would not do: it looks where it is before it runs
+        // anything, and so does root's, where PWD says.
+        let around = "rm -f /srv/common/gag; cd /tmp/hosts/deep/er && exec /usr/bin/perl -e \
+                      'open my $gag, \">\", \"/srv/common/gag\" or die; \
+                      select undef, undef, undef, 1.2; delete $ENV{PWD}; exec @ARGV' #";
+        let name =
+            format!("a directory of the host's in a file system that falls silent, {options}");
+        bench.take_with(family, &name, shell, around, doors, Doors::Open);
+        drop(server);
+        machine.run("umount -l /tmp/hosts").ok();
+        bench.accept_mounts();
+    }
 }
 
 fn closing(which: u32) -> String {

@@ -57,6 +57,9 @@ fn over_nix(bench: &Bench, family: &mut Family, name: &str, words: &str) {
             .run(&format!("{shell} {}", quoted(&format!("cd / && {line}"))));
         (output, begun.elapsed())
     };
+    family.case(&format!("{name}: the others, and she elsewhere"), || {
+        bench.all_log_in(&["bob", "carol", "root", "alice"])
+    });
     family.case(&format!("{name}: from there, alice again"), || {
         let (output, took) = inside("su alice -c 'echo in'");
         in_time(took)?;

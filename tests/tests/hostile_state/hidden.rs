@@ -7,7 +7,7 @@ use tests::machine_or_skip;
 use super::bench::{ALICE, Bench, Doors, FEW_DOORS, quoted};
 
 /// What hides the marker, run as root of the sandbox.
-const HIDDEN: [(&str, &str); 12] = [
+const HIDDEN: [(&str, &str); 13] = [
     ("a marker in plain sight", ":"),
     (
         "a tmpfs over /run/nix-ns",
@@ -37,6 +37,10 @@ const HIDDEN: [(&str, &str); 12] = [
     (
         "a /run of alice's with a place for a marker",
         "mount --bind /home/alice/run /run",
+    ),
+    (
+        "a /run without what is mounted in it",
+        "mount --bind /run /run",
     ),
     ("a marker that was taken off", "umount /run/nix-ns/self"),
     (
@@ -113,5 +117,67 @@ fn nobody_is_on_alices_nix_in_a_sandbox_that_hides_the_marker() {
         );
     }
     family.case("afterwards, by ssh", || bench.all_come_by_ssh());
+    family.finish();
+}
+
+/// Where there is no way out, nobody goes on: what is in the way, and from which
+/// directory.
+const NO_WAY_OUT: [(&str, &str, &str); 7] = [
+    ("no /proc", "mount -t tmpfs none /proc", "/nix"),
+    ("no /proc", "mount -t tmpfs none /proc", "/tmp"),
+    ("no /proc and no /run", HIDE_BOTH, "/nix"),
+    ("no /proc and no /run", HIDE_BOTH, "/tmp"),
+    ("a hundred mounts on /nix", MANY_MOUNTS, "/"),
+    (
+        "a hundred mounts on the marker",
+        "for i in $(seq 100); do mount -t tmpfs none /run/nix-ns/self || exit; done",
+        "/",
+    ),
+    (
+        "another's /proc",
+        "mount --bind /home/alice /proc",
+        "/home/alice",
+    ),
+];
+const HIDE_BOTH: &str = "mount -t tmpfs none /run && mount -t tmpfs none /proc";
+const MANY_MOUNTS: &str =
+    "for i in $(seq 100); do mount --bind /home/alice/.local/share/nix /nix || exit; done";
+
+#[test]
+fn where_the_way_out_is_hidden_nobody_goes_on() {
+    let bench = Bench::set_up(machine_or_skip!());
+    let mut family = Family::new("hidden way out");
+    let alice = bench.alice_stays("env");
+    for (name, hide, directory) in NO_WAY_OUT {
+        let inner = format!("{hide} && exec {ALICE} sh -c \"$0\"");
+        let shell = format!(
+            "nsenter -t {} -m unshare --mount sh -c {}",
+            alice.process,
+            quoted(&inner)
+        );
+        family.case(&format!("{name}: alice herself"), || bench.is_hers(&shell));
+        bench.take_with(
+            &mut family,
+            &format!("{name}, from {directory}"),
+            &shell,
+            &format!("cd {directory} && #"),
+            FEW_DOORS,
+            Doors::MayStayShut,
+        );
+    }
+    // A right that is missing, whoever took it away.
+    for right in ["sys_admin", "sys_chroot"] {
+        let shell = format!(
+            "nsenter -t {} -m setpriv --bounding-set=-{right} {ALICE} sh -c",
+            alice.process
+        );
+        bench.take(
+            &mut family,
+            &format!("no right to {right}"),
+            &shell,
+            FEW_DOORS,
+            Doors::MayStayShut,
+        );
+    }
     family.finish();
 }
