@@ -1,0 +1,72 @@
+//! The README's installation, in the stacks as the distribution ships them:
+//! two lines and the guard, in the files that all services include.
+
+use std::fs;
+
+use tests::{ENTER, Machine, User, machine_or_skip};
+
+const LEAVE_OR_GUARD: &str = "\
+session [success=1 system_err=die abort=die default=ignore] pam_nixns.so leave
+session [success=ok default=die] pam_exec.so quiet /usr/bin/test ! -L /run/nix-ns/self/namespace
+";
+
+/// What every service of Debian's includes.
+const COMMON: [&str; 2] = ["common-session", "common-session-noninteractive"];
+
+#[test]
+fn two_lines_and_the_guard_in_the_common_files_reach_every_door() {
+    let machine = machine_or_skip!();
+    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
+        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
+    }
+    let machine = machine.set_up();
+    ship_stacks(&machine);
+    machine.nix_user("alice");
+
+    assert_eq!(machine.ssh("alice", "stat -c %U /nix").ok(), "alice");
+    for (door, owner) in [
+        ("sudo stat -c %U /nix", "root"),
+        ("sudo -i stat -c %U /nix", "root"),
+        ("sudo -u alice stat -c %U /nix", "alice"),
+    ] {
+        assert_eq!(machine.ssh("alice", door).ok(), owner, "{door}");
+    }
+    let by_su = machine.run("su - alice -c 'stat -c %U /nix'");
+    assert_eq!(by_su.ok(), "alice");
+}
+
+/// Nobody is locked out by a module that is gone.
+#[test]
+fn without_the_module_everybody_logs_in_as_before() {
+    let machine = machine_or_skip!();
+    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
+        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
+    }
+    let machine = machine.set_up();
+    ship_stacks(&machine);
+    machine.nix_user("alice");
+    machine.run("rm /lib/*/security/pam_nixns.so").ok();
+    assert_eq!(
+        machine.ssh("alice", "stat -c %U /nix; sudo id -un").ok(),
+        "root\nroot"
+    );
+}
+
+fn ship_stacks(machine: &Machine) {
+    for file in ["sshd", "su", "su-l", "sudo", "sudo-i", "login", "cron"] {
+        ship(machine, file, "", "");
+    }
+    for file in ["common-auth", "common-account", "common-password"] {
+        ship(machine, file, "", "");
+    }
+    for file in COMMON {
+        ship(machine, file, LEAVE_OR_GUARD, ENTER);
+    }
+}
+
+fn ship(machine: &Machine, file: &str, first: &str, last: &str) {
+    let path = format!("/etc/pam.d/{file}");
+    let shipped = fs::read_to_string(&path).expect("of the distribution");
+    let text = format!("{first}{shipped}\n{last}\n");
+    machine.write(&path, text, 0o644, &User::root());
+}
