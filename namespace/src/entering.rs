@@ -268,11 +268,7 @@ impl Entering<'_> {
         let dead = predecessor.filter(|it| it.dead).map(|it| &it.elected);
         let predecessor = predecessor.map(|it| &it.elected);
         // What cannot be swept away only takes room.
-        let _ = registry.sweep(
-            self.kernel,
-            self.login.account.uid,
-            FileId::from(&asked.store.remembered),
-        );
+        let _ = registry.sweep(self.kernel, FileId::from(&asked.store.remembered));
         let Built { record, way_back } = build(self.kernel, &self.plan(asked, host_nix))?;
         let stands = registry
             .add_session(self.kernel, record.namespace)

@@ -1,11 +1,14 @@
 //! The registry, `/run/nix-ns/1`: which nix namespaces a user has, and which
 //! threads were put into them.
 //!
-//! Two kinds of entries, in one directory a user, which only root can open:
+//! Two kinds of entries, in directories which only root can open, one for each
+//! user and PID namespace, `UID.PIDNAMESPACE`: a container that shares `/run`
+//! numbers its threads anew, and must neither find ours nor supersede their
+//! namespace.
 //!
 //! ```text
 //! namespace.DEVICE.INODE.GENERATION -> a record
-//! session.NAMESPACE.PIDNAMESPACE.THREAD -> when the thread began
+//! session.NAMESPACE.THREAD -> when the thread began
 //! ```
 //!
 //! All are symbolic links, which are there whole or not at all and which no
@@ -36,9 +39,10 @@ const MODE: u32 = 0o2700;
 /// More sessions of one user at the same time are worth a look at each.
 const MANY_SESSIONS: usize = 16;
 
-/// One user's directory in the registry.
+/// One user's directory in the registry, of the caller's PID namespace.
 #[derive(Debug)]
 pub(crate) struct Registry {
+    path: PathBuf,
     directory: OwnedFd,
 }
 
@@ -55,7 +59,6 @@ pub(crate) struct Elected {
 struct Session {
     name: OsString,
     namespace: NamespaceId,
-    pid_namespace: u64,
     thread: i32,
 }
 
@@ -76,8 +79,9 @@ pub(crate) struct Entries {
 impl Registry {
     /// Opens a user's directory if there is one.
     pub(crate) fn find(kernel: &dyn Kernel, uid: u32) -> Called<Option<Self>> {
-        match kernel.open_directory(&directory_of(uid)) {
-            Ok(directory) => Ok(Some(Self { directory })),
+        let path = path_of(uid, kernel.pid_namespace()?);
+        match kernel.open_directory(&path) {
+            Ok(directory) => Ok(Some(Self { path, directory })),
             Err(failed) if failed.errno == Errno::ENOENT => Ok(None),
             Err(failed) => Err(failed),
         }
@@ -86,11 +90,10 @@ impl Registry {
     /// Opens a user's directory, made if need be.
     pub(crate) fn make(kernel: &dyn Kernel, uid: u32) -> Called<Self> {
         make_root(kernel)?;
-        let path = directory_of(uid);
+        let path = path_of(uid, kernel.pid_namespace()?);
         kernel.make_directory(&path, MODE)?;
-        Ok(Self {
-            directory: kernel.open_directory(&path)?,
-        })
+        let directory = kernel.open_directory(&path)?;
+        Ok(Self { path, directory })
     }
 
     /// Looks at everything once. What is not understood is left alone.
@@ -122,7 +125,7 @@ impl Registry {
     /// Says that the calling thread is in a namespace.
     pub(crate) fn add_session(&self, kernel: &dyn Kernel, namespace: NamespaceId) -> Called<()> {
         let thread = kernel.thread();
-        let name = session_name(namespace, kernel.pid_namespace()?, thread);
+        let name = session_name(namespace, thread);
         let began = OsString::from(kernel.began(thread)?.to_string());
         match kernel.link(&began, self.directory.as_fd(), &name) {
             // Left by an earlier thread of the same number.
@@ -137,10 +140,8 @@ impl Registry {
     /// Takes the calling thread out again, if it is there and still may be:
     /// `(sd-pam)` closes as the user. A stale entry is harmless.
     pub(crate) fn remove_session(&self, kernel: &dyn Kernel, namespace: NamespaceId) {
-        if let Ok(pid_namespace) = kernel.pid_namespace() {
-            let name = session_name(namespace, pid_namespace, kernel.thread());
-            let _ = kernel.unlink(self.directory.as_fd(), &name);
-        }
+        let name = session_name(namespace, kernel.thread());
+        let _ = kernel.unlink(self.directory.as_fd(), &name);
     }
 
     /// Tries to make a record the elected one with the generation that was next
@@ -249,11 +250,11 @@ impl Registry {
         entries: &Entries,
         record: &Record,
     ) -> Called<Option<OwnedFd>> {
-        let pid_namespace = kernel.pid_namespace()?;
-        for session in &entries.sessions {
-            if session.pid_namespace != pid_namespace || session.namespace != record.namespace {
-                continue;
-            }
+        let members = entries
+            .sessions
+            .iter()
+            .filter(|session| session.namespace == record.namespace);
+        for session in members {
             match self.open_session(kernel, session)? {
                 Some(namespace) => return Ok(Some(namespace)),
                 None => self.forget(kernel, &session.name)?,
@@ -265,7 +266,7 @@ impl Registry {
     /// Takes out what nobody is in any more: threads that are gone, and
     /// namespaces of other store directories than `store`. A user who kills
     /// logins, or edits a path again and again, must not fill /run.
-    pub(crate) fn sweep(&self, kernel: &dyn Kernel, uid: u32, store: FileId) -> Called<()> {
+    pub(crate) fn sweep(&self, kernel: &dyn Kernel, store: FileId) -> Called<()> {
         let entries = self.entries(kernel)?;
         self.sweep_sessions(kernel, &entries)?;
         // Left by logins killed between standing and taking their predecessor out.
@@ -276,7 +277,7 @@ impl Registry {
             .all()
             .filter(|elected| elected.record.store != store)
         {
-            let path = directory_of(uid).join(&elected.name);
+            let path = self.path.join(&elected.name);
             let settled = kernel
                 .remembered(&path)
                 .is_ok_and(|link| is_old(link.changed.0));
@@ -300,12 +301,7 @@ impl Registry {
     }
 
     fn sweep_sessions(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
-        let pid_namespace = kernel.pid_namespace()?;
-        let own = entries
-            .sessions
-            .iter()
-            .filter(|session| session.pid_namespace == pid_namespace);
-        for session in own {
+        for session in &entries.sessions {
             if self.open_session(kernel, session)?.is_none() {
                 self.forget(kernel, &session.name)?;
             }
@@ -428,7 +424,6 @@ impl Session {
         let session = Self {
             name: name.to_owned(),
             namespace: NamespaceId::parse(parts.next()?)?,
-            pid_namespace: parts.next().and_then(parse_decimal)?,
             thread: parts.next().and_then(parse_decimal)?.try_into().ok()?,
         };
         parts.next().is_none().then_some(session)
@@ -449,8 +444,8 @@ fn is_old(seconds: i64) -> bool {
         > LONG
 }
 
-fn session_name(namespace: NamespaceId, pid_namespace: u64, thread: i32) -> OsString {
-    format!("session.{namespace}.{pid_namespace}.{thread}").into()
+fn session_name(namespace: NamespaceId, thread: i32) -> OsString {
+    format!("session.{namespace}.{thread}").into()
 }
 
 fn elected_name(store: FileId, generation: u64) -> OsString {
@@ -472,8 +467,8 @@ fn parse_elected(name: &OsStr) -> Option<(FileId, u64)> {
 }
 
 /// By number: names can hold anything.
-fn directory_of(uid: u32) -> PathBuf {
-    PathBuf::from(format!("{ROOT}/{uid}"))
+fn path_of(uid: u32, pid_namespace: u64) -> PathBuf {
+    PathBuf::from(format!("{ROOT}/{uid}.{pid_namespace}"))
 }
 
 #[cfg(test)]

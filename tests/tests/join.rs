@@ -231,12 +231,12 @@ fn what_is_no_entry_of_ours_is_neither_believed_nor_removed() {
     let quiet = Quiet::set_up(&machine);
     machine.where_ssh_leads("alice");
     quiet.wait_for_silence();
-    let registry = registry_of(&quiet.alice);
+    let registry = registry_of(&machine, &quiet.alice);
     let strange = format!(
         "cd {registry} && ln -s nix-ns/2 namespace.1.2.3 && ln -s '' namespace.1.2.4 2>/dev/null; \
-         ln -s x session.u1 && ln -s 1 session.u1.2.3.4 && mkdir namespace.5.6.7 && \
-         touch session.u1.2.3 namespace.8.9.10 && mkfifo namespace.11.12.13 && \
-         mkdir -p session.u9.9.9/full && ln -s 1 \"$(printf 'namespace.\\377\\n')\" && \
+         ln -s x session.u1 && ln -s 1 session.u1.2.3 && mkdir namespace.5.6.7 && \
+         touch session.u1.2 namespace.8.9.10 && mkfifo namespace.11.12.13 && \
+         mkdir -p session.u9.9/full && ln -s 1 \"$(printf 'namespace.\\377\\n')\" && \
          ln -s nix-ns/1\\ uid=0 namespace.1.2.18446744073709551616"
     );
     machine.run(&strange).ok();
@@ -282,7 +282,7 @@ fn a_damaged_entry_keeps_nobody_out() {
         damaged.push(text.replacen(from, to, 1));
     }
     for damage in damaged {
-        let link = format!("{}/{name}", registry_of(&quiet.alice));
+        let link = format!("{}/{name}", registry_of(&machine, &quiet.alice));
         machine
             .run(&format!("rm -f {link}; ln -s '{damage}' {link}"))
             .ok();
@@ -307,8 +307,8 @@ fn an_entry_whose_process_number_was_given_to_another_is_stale() {
         machine.run("pgrep -u alice").status != Status::Exited(0)
     });
     let forged = format!(
-        "cd {} && ln -s \"$(stat -c %Y /proc/{bob})\" session.{namespace}.$(stat -Lc %i /proc/self/ns/pid).{bob}",
-        registry_of(&quiet.alice)
+        "cd {} && ln -s \"$(stat -c %Y /proc/{bob})\" session.{namespace}.{bob}",
+        registry_of(&machine, &quiet.alice)
     );
     machine.run(&forged).ok();
     joins_as_ever(&machine, &quiet.alice);
@@ -346,8 +346,8 @@ fn a_namespace_that_a_user_made_is_not_joined() {
     let marked = machine.run(&format!(
         "nsenter -t {process} -U -m ln -s '{forged}' /run/nix-ns/self/namespace && \
          cd {} && rm -f {name} session.* && ln -s '{forged}' {name} && \
-         ln -s 1 session.{id}.$(stat -Lc %i /proc/self/ns/pid).{process}",
-        registry_of(&quiet.alice)
+         ln -s 1 session.{id}.{process}",
+        registry_of(&machine, &quiet.alice)
     ));
     marked.ok();
     let found = machine.where_ssh_leads("alice");
@@ -381,6 +381,42 @@ fn a_session_process_that_went_on_to_another_namespace_leads_nobody_there() {
     assert_ne!(found.namespace, wanderer.namespace);
     joins_as_ever(&machine, &quiet.alice);
     drop(wanderer);
+    quiet.again();
+}
+
+/// Where `/run` is a container's, too, both number their threads from one, and
+/// neither sees the other's.
+#[test]
+fn a_container_that_shares_run_has_a_namespace_of_its_own() {
+    let machine = machine_or_skip!();
+    let quiet = Quiet::set_up(&machine);
+    let mut container = machine.spawn(
+        "exec unshare --pid --mount --fork --kill-child --mount-proc \
+         sh -c 'echo is up; exec sleep 4321'",
+    );
+    container.until_it_says("is up");
+    let first = machine.run("pgrep -fx 'sleep 4321'");
+    let inside = |line: &str| {
+        let enter = format!("nsenter -t {} -p -m", first.ok());
+        format!("{enter} pam-host host alice -- {line}")
+    };
+    let where_it_leads = || {
+        let line = format!("sh -c '{PROBE} {COMMON}/inside || :'");
+        machine.run(&inside(&line)).ok();
+        Whereabouts::parse(&machine.read(&format!("{COMMON}/inside"))).expect("it said all")
+    };
+    let host = machine.keep_by_ssh("alice");
+    let mut stays = machine.spawn(&inside("sh -c 'echo is in; exec sleep 4322'"));
+    stays.until_it_says("is in");
+    let there = where_it_leads();
+    assert_eq!(there.owner(), quiet.alice.uid.to_string());
+    assert_ne!(there.namespace, host.namespace);
+    for _ in 0..3 {
+        assert_eq!(machine.where_ssh_leads("alice").namespace, host.namespace);
+        assert_eq!(where_it_leads(), there);
+    }
+    machine.run("pkill -9 -fx 'sleep 432[12]'").ok();
+    drop((host, stays, container));
     quiet.again();
 }
 
@@ -834,12 +870,13 @@ impl<'machine> Quiet<'machine> {
     }
 }
 
-fn registry_of(user: &User) -> String {
-    format!("/run/nix-ns/1/{}", user.uid)
+fn registry_of(machine: &Machine, user: &User) -> String {
+    let own = machine.run("stat -Lc %i /proc/1/ns/pid");
+    format!("/run/nix-ns/1/{}.{}", user.uid, own.ok())
 }
 
 fn entries(machine: &Machine, user: &User) -> Vec<String> {
-    let listed = machine.run(&format!("ls -A {}", registry_of(user)));
+    let listed = machine.run(&format!("ls -A {}", registry_of(machine, user)));
     listed.ok().lines().map(str::to_owned).collect()
 }
 
@@ -854,7 +891,7 @@ fn elected(machine: &Machine, user: &User) -> (String, String) {
     let [name] = of_namespaces.as_slice() else {
         panic!("one, not {all:#?}");
     };
-    let text = machine.run(&format!("readlink {}/{name}", registry_of(user)));
+    let text = machine.run(&format!("readlink {}/{name}", registry_of(machine, user)));
     ((*name).clone(), text.ok().to_owned())
 }
 

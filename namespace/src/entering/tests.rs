@@ -7,7 +7,7 @@ use crate::kernel::recorder::Recorder;
 use crate::place::read_marker;
 use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 
-const DIRECTORY: &str = "/run/nix-ns/1/1001";
+const DIRECTORY: &str = "/run/nix-ns/1/1001.9";
 
 fn enter_by(recorder: &Recorder, reader: &dyn Reader) -> Result<Entered, Error> {
     with_login(&account("alice", 1001), |login| {

@@ -9,13 +9,13 @@ use super::*;
 use crate::kernel::recorder::{HOST, Recorder};
 use crate::record::tests::{changes_of_one_byte, record};
 
-const DIRECTORY: &str = "/run/nix-ns/1/1001";
+const DIRECTORY: &str = "/run/nix-ns/1/1001.9";
 
 #[test]
 fn a_changed_name_is_no_entry_or_the_entry_of_that_name() {
     for name in [
-        "session.u4026532999.4026531836.4711",
-        "session.i10.0.1",
+        "session.u4026532999.4711",
+        "session.i10.1",
         "namespace.65024.12.1",
         "namespace.0.18446744073709551615.10",
     ] {
@@ -25,11 +25,10 @@ fn a_changed_name_is_no_entry_or_the_entry_of_that_name() {
                 let Session {
                     name,
                     namespace,
-                    pid_namespace,
                     thread,
                 } = session;
                 assert_eq!(name, changed);
-                assert_eq!(session_name(namespace, pid_namespace, thread), changed);
+                assert_eq!(session_name(namespace, thread), changed);
             }
             if let Some((store, generation)) = parse_elected(changed) {
                 assert_eq!(elected_name(store, generation), changed);
@@ -43,10 +42,10 @@ fn only_whole_names_are_entries() {
     for name in [
         "",
         "session",
-        "session.u1.2",
-        "session.u1.2.3.4",
-        "session.u1.2.2147483648",
-        "session.1.2.3",
+        "session.u1",
+        "session.u1.2.3",
+        "session.u1.2147483648",
+        "session.1.2",
         "namespace.1.2",
         "namespace.1.2.3.4",
         "namespace.1.2.18446744073709551616",
@@ -57,7 +56,7 @@ fn only_whole_names_are_entries() {
         assert_eq!(Session::parse(name), None, "{name:?}");
         assert_eq!(parse_elected(name), None, "{name:?}");
     }
-    assert!(Session::parse("session.u1.2.2147483647".as_ref()).is_some());
+    assert!(Session::parse("session.u1.2147483647".as_ref()).is_some());
     assert!(parse_elected("namespace.1.2.3".as_ref()).is_some());
 }
 
@@ -202,7 +201,7 @@ fn a_session_is_found_until_it_is_gone() {
             .is_some()
     };
     assert!(open(&recorder));
-    assert_eq!(names(&recorder), [format!("session.u{namespace}.9.300")]);
+    assert_eq!(names(&recorder), [format!("session.u{namespace}.300")]);
     registry.remove_session(&recorder, NamespaceId::Unique(namespace));
     assert!(names(&recorder).is_empty());
     recorder.end_thread(300);
@@ -227,16 +226,26 @@ fn a_thread_that_is_gone_or_elsewhere_is_taken_off() {
 }
 
 #[test]
-fn sessions_of_other_namespaces_and_containers_are_left_alone() {
+fn sessions_of_other_namespaces_are_left_alone() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    for name in ["session.u77.9.300", "session.u20.8.301"] {
-        recorder.put_link(DIRECTORY, name, "1".as_ref());
-    }
+    recorder.put_link(DIRECTORY, "session.u77.300", "1".as_ref());
     let entries = registry.entries(&recorder).unwrap();
     let member = registry.open_member(&recorder, &entries, &of(20)).unwrap();
     assert!(member.is_none());
-    assert_eq!(names(&recorder), ["session.u20.8.301", "session.u77.9.300"]);
+    assert_eq!(names(&recorder), ["session.u77.300"]);
+}
+
+#[test]
+fn another_pid_namespace_has_a_registry_of_its_own() {
+    let recorder = Recorder::new();
+    registry(&recorder);
+    recorder.see_processes_of(8);
+    assert!(Registry::find(&recorder, 1001).unwrap().is_none());
+    let other = registry(&recorder);
+    with_session(&recorder, &other, 300);
+    assert!(names(&recorder).is_empty());
+    assert_eq!(recorder.links("/run/nix-ns/1/1001.8").len(), 1);
 }
 
 #[test]
@@ -253,12 +262,11 @@ fn the_entry_of_an_earlier_thread_of_that_number_is_replaced() {
     assert_eq!(names(&recorder).len(), 1, "only a new entry replaces one");
 }
 
-/// Two threads that are there, one that is gone, one that cannot be seen.
-fn with_sessions(recorder: &Recorder, registry: &Registry) -> [String; 4] {
+/// Two threads that are there, and one that is gone.
+fn with_sessions(recorder: &Recorder, registry: &Registry) -> [String; 3] {
     let namespace = with_session(recorder, registry, 300);
     recorder.put_thread(301, namespace);
-    let name = |pid_namespace, thread| format!("session.u{namespace}.{pid_namespace}.{thread}");
-    let sessions = [name(9, 300), name(9, 301), name(9, 302), name(8, 303)];
+    let sessions = [300, 301, 302].map(|thread| format!("session.u{namespace}.{thread}"));
     for session in &sessions {
         recorder.put_link(DIRECTORY, session, "12345".as_ref());
     }
@@ -269,10 +277,9 @@ fn with_sessions(recorder: &Recorder, registry: &Registry) -> [String; 4] {
 fn a_sweep_takes_out_threads_that_are_gone_and_no_others() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    let [first, second, gone, elsewhere] = with_sessions(&recorder, &registry);
-    registry.sweep(&recorder, 1001, record().store).unwrap();
-    let mut left = [first, second, elsewhere];
-    left.sort();
+    let [first, second, gone] = with_sessions(&recorder, &registry);
+    registry.sweep(&recorder, record().store).unwrap();
+    let left = [first, second];
     assert_eq!(names(&recorder), left);
     assert!(!left.contains(&gone));
 }
@@ -284,7 +291,7 @@ fn threads_are_swept_away_once_they_are_many() {
         let registry = registry(&recorder);
         let count = i32::try_from(MANY_SESSIONS).unwrap() + more;
         for thread in 0..count {
-            let name = format!("session.u77.9.{}", 1000 + thread);
+            let name = format!("session.u77.{}", 1000 + thread);
             recorder.put_link(DIRECTORY, &name, "1".as_ref());
         }
         let entries = registry.entries(&recorder).unwrap();
@@ -304,7 +311,7 @@ fn a_sweep_takes_out_old_elections_of_other_directories_that_nobody_is_in() {
         if let Some(namespace) = thread {
             recorder.put_thread(300, namespace);
         }
-        registry.sweep(&recorder, 1001, store).unwrap();
+        registry.sweep(&recorder, store).unwrap();
         names(&recorder).is_empty()
     };
     let other = FileId {
@@ -446,7 +453,7 @@ fn forgetting_what_is_gone_is_no_error_and_any_other_is() {
 
 #[test]
 fn a_users_directory_is_named_by_number() {
-    assert_eq!(directory_of(1001), Path::new(DIRECTORY));
+    assert_eq!(path_of(1001, 9), Path::new(DIRECTORY));
 }
 
 #[test]

@@ -419,7 +419,7 @@ fn another_user_does_not_stay_and_gets_their_own() {
 fn a_session_that_ends_leaves_and_is_taken_off_the_registry() {
     let recorder = in_alices();
     let sessions = |recorder: &Recorder| {
-        let links = recorder.links("/run/nix-ns/1/1001");
+        let links = recorder.links("/run/nix-ns/1/1001.9");
         let names = links.into_keys().map(|name| name.into_string().unwrap());
         names.filter(|name| name.starts_with("session.")).count()
     };

@@ -189,7 +189,14 @@ fn judge(trace: &str) -> BTreeSet<String> {
             continue;
         };
         let fsuid = *rights.entry(process).or_default();
-        let Some((name, arguments)) = call.trim_start().split_once('(') else {
+        let call = call.trim_start();
+        // What a call was given stands where it began; where another process
+        // came in between, its end holds the answer alone, and what was read.
+        let begun = match call.strip_prefix("<... ") {
+            Some(rest) => rest.split_once(" resumed>").map(|(name, _)| (name, "")),
+            None => call.split_once('('),
+        };
+        let Some((name, arguments)) = begun else {
             continue;
         };
         match name {
