@@ -10,8 +10,10 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 PAM_DIR ?= $(shell packaging/pam-directory)
 BUILT = target/release
 
-# The module runs the reader at this path and no other.
+# The module runs the reader, and the command the setuid program, at these paths
+# and no others.
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
+export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
 .PHONY: build demo test test-full fuzz check install uninstall clean
 
@@ -19,6 +21,7 @@ build:
 	packaging/dependencies build
 	$(CARGO) build-module
 	$(CARGO) build-reader
+	$(CARGO) build-enter
 	$(CARGO) build-command
 
 demo: build
@@ -58,6 +61,8 @@ install:
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
 	# Not readable: what a user may not read, the user may not trace.
 	install -m 0711 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
+	# Not setuid: README tells what that gives, and how.
+	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
@@ -67,7 +72,8 @@ install:
 
 # Take the lines out of /etc/pam.d first. Leaves the site configuration.
 uninstall:
-	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader $(DESTDIR)$(PREFIX)/bin/nix-ns \
+	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader \
+		$(DESTDIR)$(LIBEXECDIR)/nix-ns-enter $(DESTDIR)$(PREFIX)/bin/nix-ns \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	-rmdir $(DESTDIR)/nix
 

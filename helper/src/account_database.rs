@@ -8,12 +8,18 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use config::{Account, printable};
+use nix::unistd::Uid;
+
+use crate::kernel;
 
 const GETENT: &str = "/usr/bin/getent";
+
+/// What an entry without a shell stands for, see passwd(5).
+pub const DEFAULT_SHELL: &str = "/bin/sh";
 
 /// `getent`'s exit status for "no such entry".
 const NOT_FOUND: i32 = 2;
@@ -56,11 +62,27 @@ pub enum Error {
 ///
 /// If there is none, or the account database gives no usable answer.
 pub fn account(uid: u32) -> Result<Account, Error> {
-    let entry = entry("passwd", &uid.to_string())?.ok_or(Error::NoAccount(uid))?;
-    let account = parse_account(&entry).filter(|account| account.uid == uid);
-    let account = account.ok_or_else(|| malformed("passwd", &entry))?;
+    account_with_shell(uid).map(|(account, _shell)| account)
+}
+
+/// The account with this uid, and its shell.
+///
+/// # Errors
+///
+/// As [`account`].
+pub fn account_with_shell(uid: u32) -> Result<(Account, PathBuf), Error> {
+    let (account, shell) = passwd(uid)?;
     let groups = groups(&account.name)?;
-    Ok(Account { groups, ..account })
+    Ok((Account { groups, ..account }, shell))
+}
+
+/// The shell of the account with this uid.
+///
+/// # Errors
+///
+/// As [`account`].
+pub fn login_shell(uid: u32) -> Result<PathBuf, Error> {
+    passwd(uid).map(|(_account, shell)| shell)
 }
 
 /// Whether the account is a member of the group with this name; a group that
@@ -72,6 +94,13 @@ pub fn account(uid: u32) -> Result<Account, Error> {
 pub fn is_member(account: &Account, group: &str) -> Result<bool, Error> {
     let gid = group_id(group)?;
     Ok(gid.is_some_and(|gid| account.gid == gid || account.groups.contains(&gid)))
+}
+
+fn passwd(uid: u32) -> Result<(Account, PathBuf), Error> {
+    let entry = entry("passwd", &uid.to_string())?.ok_or(Error::NoAccount(uid))?;
+    parse_account(&entry)
+        .filter(|(account, _)| account.uid == uid)
+        .ok_or_else(|| malformed("passwd", &entry))
 }
 
 fn group_id(name: &str) -> Result<Option<u32>, Error> {
@@ -90,16 +119,21 @@ fn groups(name: &str) -> Result<Vec<u32>, Error> {
 
 /// The one line `getent` gives for a key, without its end.
 fn entry(database: &'static str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    let mut command = Command::new(GETENT);
+    command
+        .args([database, "--", key])
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null());
+    // A user can trace a process of theirs, and answer in its place.
+    if Uid::effective().is_root() {
+        kernel::run_as_nobody(&mut command);
+    }
     let Output {
         status,
         stdout,
         stderr,
-    } = Command::new(GETENT)
-        .args([database, "--", key])
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .output()?;
+    } = command.output()?;
     if status.code() == Some(NOT_FOUND) {
         return Ok(None);
     }
@@ -121,21 +155,25 @@ fn malformed(database: &'static str, entry: &[u8]) -> Error {
 }
 
 /// `name:password:uid:gid:comment:home:shell`, see passwd(5).
-fn parse_account(entry: &[u8]) -> Option<Account> {
+fn parse_account(entry: &[u8]) -> Option<(Account, PathBuf)> {
     let fields: Vec<&[u8]> = entry.split(|byte| *byte == b':').collect();
-    let [name, _password, uid, gid, _comment, home, _shell] = fields.as_slice() else {
+    let [name, _password, uid, gid, _comment, home, shell] = fields.as_slice() else {
         return None;
     };
     let home = Path::new(OsStr::from_bytes(home));
     let usable = !name.is_empty() && home.is_absolute();
-    Some(Account {
+    let shell = match *shell {
+        b"" => Path::new(DEFAULT_SHELL),
+        shell => Path::new(OsStr::from_bytes(shell)),
+    };
+    let account = Account {
         name: std::str::from_utf8(name).ok()?.to_owned(),
         uid: number(uid)?,
         gid: number(gid)?,
         groups: Vec::new(),
         home: home.to_owned(),
-    })
-    .filter(|_| usable)
+    };
+    usable.then(|| (account, shell.to_owned()))
 }
 
 /// `name:password:gid:members`, see group(5).
@@ -166,8 +204,6 @@ fn number(digits: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
@@ -191,11 +227,15 @@ mod tests {
 
     #[test]
     fn account_entries() {
-        let alice = parse_account(b"alice:x:1000:100:A, B:/home/alice:/bin/sh").unwrap();
+        let parsed = parse_account(b"alice:x:1000:100:A, B:/home/alice:/bin/zsh");
+        let (alice, shell) = parsed.unwrap();
         assert_eq!(
             (alice.name.as_str(), alice.uid, alice.gid, alice.home),
             ("alice", 1000, 100, PathBuf::from("/home/alice"))
         );
+        assert_eq!(shell, Path::new("/bin/zsh"));
+        let (_, shell) = parse_account(b"alice:x:1000:100::/home/alice:").unwrap();
+        assert_eq!(shell, Path::new("/bin/sh"));
         for malformed in [
             &b""[..],
             b":x:1000:100::/home/alice:/bin/sh",

@@ -4,8 +4,16 @@
 //! |---|---|
 //! | [`account_database`] | accounts and groups, asked of `getent` |
 //! | [`command`] | the subcommands of `nix-ns` |
+//! | [`program`] | what a user asked to run, in place of this program |
+//! | [`reentry`] | `nix-ns-enter`: back into one's own namespace, setuid |
 //! | [`reader`] | `nix-ns-reader`: a user's files, read as that user |
+//! | [`limits`], [`kernel`] | what a caller's limits may not do; all `unsafe` |
 
 pub mod account_database;
 pub mod command;
+pub mod program;
 pub mod reader;
+pub mod reentry;
+
+mod kernel;
+mod limits;

@@ -41,6 +41,11 @@ pub enum Error {
     /// The caller is confined to another root directory.
     #[error("the calling process has another root directory than the system (chroot?): left alone")]
     OtherRoot,
+    /// A user asks to be moved out of another tool's namespace.
+    #[error(
+        "this process is in a private mount namespace of another tool's (a sandbox, a container, a service with PrivateTmp=), which is not to be left this way; `nix-ns enter --user-namespace` goes on inside it"
+    )]
+    Sandboxed,
     /// The reader did not answer.
     #[error("the home or the store directory did not answer within {0:?} (a dead file server?)")]
     Silent(Duration),

@@ -25,6 +25,18 @@ pub enum Left {
     Detached,
 }
 
+impl Left {
+    /// The words for it; none if nothing was left.
+    #[must_use]
+    pub const fn how(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::ToHost => Some("left a user's /nix for the host's"),
+            Self::Detached => Some("took a user's /nix off in a copy of its namespace"),
+        }
+    }
+}
+
 /// Takes the calling thread off whatever user's `/nix` it is on. The working
 /// directory is kept where `identity` may keep it.
 ///

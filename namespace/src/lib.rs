@@ -14,6 +14,8 @@
 //! - [`build`]: a new one around the calling thread, verified, or back.
 //! - [`entering`]: which of the two, and what when others do the same at once.
 //! - [`session`]: all of the above, as one decision for a login.
+//! - [`target`]: who logs in, at which service, and what the site says.
+//! - [`outcome`]: what became of it, and the words for it.
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
 //! [`record`], what is read and written; [`way_back`], which makes "all or
@@ -22,11 +24,13 @@
 pub mod error;
 pub mod kernel;
 pub mod mount_table;
+pub mod outcome;
 pub mod place;
 pub mod reader;
 pub mod record;
 pub mod references;
 pub mod session;
+pub mod target;
 
 mod build;
 mod entering;
@@ -42,7 +46,9 @@ mod way_back;
 pub use error::{Error, Gravity};
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
-pub use session::{Entered, Login, Opened, WithoutNix};
+pub use outcome::{Entered, Opened, WithoutNix};
+pub use session::{Door, Login};
+pub use target::Target;
 
 /// Where the store directory is mounted.
 pub const NIX: &str = "/nix";

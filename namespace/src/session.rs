@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::{Left, leave};
+use crate::outcome::{Entered, Opened, WithoutNix};
 use crate::place::{Place, has_the_systems_root, nix_is_covered, read_marker};
 use crate::reader::{Finding, Reader, Reading, Request};
 use crate::record::Record;
@@ -33,45 +34,18 @@ pub struct Login<'a> {
     pub host: &'a str,
     /// The files through which something privileged may trust `/nix`.
     pub privileged_files: &'a dyn PrivilegedFiles,
+    /// What asks for it.
+    pub door: Door,
 }
 
-/// What became of a login.
-#[derive(Debug)]
-pub struct Opened {
-    /// What it left.
-    pub left: Left,
-    /// What it entered.
-    pub entered: Entered,
-}
-
-/// Whose `/nix` the session has.
-#[derive(Debug)]
-pub enum Entered {
-    /// It was in the user's namespace already.
-    Stayed(Box<Record>),
-    /// It joined the user's other sessions.
-    Joined(Box<Record>),
-    /// It is the first in a new namespace, which later ones join.
-    Built(Box<Record>),
-    /// It has a namespace for itself; why nobody will join it.
-    BuiltAlone(Box<Record>, String),
-    /// The host's.
-    None(WithoutNix),
-}
-
-/// Why a session has no `/nix` of its own, when nothing is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WithoutNix {
-    /// The site says so.
-    Site(Participation),
-    /// The site leaves this service out.
-    ServiceSkipped,
-    /// The site lets root stay where it is in this service.
-    RootStays,
-    /// The user has no configuration.
-    NotOptedIn,
-    /// The user has switched it off.
-    DisabledByUser,
+/// What asks for a session to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A PAM application, on its way to another user's session: nobody stays on
+    /// a foreign `/nix`, whichever tool's namespace it is in.
+    Pam,
+    /// The user, by the setuid program: which must be no way out of a sandbox.
+    Command,
 }
 
 impl Login<'_> {
@@ -100,6 +74,7 @@ impl Login<'_> {
             });
         }
         let place = self.find_place(kernel)?;
+        self.check_place(&place)?;
         if let Some(why) = self.stays_out() {
             let left = leave(kernel, &place, self.identity())?;
             self.site()?;
@@ -157,6 +132,15 @@ impl Login<'_> {
             Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
             Ok(_) => Err(Error::OtherRoot),
             Err(_) => Ok(doubtful()),
+        }
+    }
+
+    /// A sandbox may have been made to keep a directory from the caller, or to
+    /// show it another: neither may be undone for the asking.
+    fn check_place(&self, place: &Place) -> Result<(), Error> {
+        match (self.door, place) {
+            (Door::Command, Place::Derived(_) | Place::Private { .. }) => Err(Error::Sandboxed),
+            _ => Ok(()),
         }
     }
 

@@ -3,13 +3,11 @@
 use config::Participation;
 use namespace::place::Place;
 use namespace::reader::SpawnedReader;
-use namespace::references::HostFiles;
-use namespace::{Error, Gravity, Linux, Login};
+use namespace::{Door, Error, Gravity, Linux, Target};
 
 use crate::arguments::Arguments;
 use crate::pam::{Code, Pam, Priority, groups_of};
 use crate::report;
-use crate::target::Target;
 
 /// `pam_open_session`, for either line.
 pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
@@ -26,7 +24,7 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
         Err(nobody) => return leave_as(pam, &nobody),
     };
     let groups = || groups_of(&target.account);
-    let login = login(&target, &groups);
+    let login = target.login(&groups, Door::Pam);
     if arguments.leave {
         match login.leave(&Linux) {
             Ok(left) => report::left(pam, arguments, &target, left),
@@ -48,7 +46,7 @@ pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
         return Code::Success;
     }
     let target = find_target(pam, arguments).unwrap_or_else(|nobody| *nobody);
-    match login(&target, &Vec::new).close(&Linux) {
+    match target.login(&Vec::new, Door::Pam).close(&Linux) {
         Ok(_) => Code::Success,
         Err(error) => {
             if arguments.debug {
@@ -65,35 +63,26 @@ pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
 fn find_target(pam: &Pam, arguments: &Arguments) -> Result<Target, Box<Target>> {
     let Some(user) = pam.user() else {
         pam.log(Priority::Error, "the application names no user");
-        return Err(Box::new(Target::nobody(pam)));
+        return Err(Box::new(Target::nobody(pam.service())));
     };
-    Target::look_up(pam, &user, &arguments.site_file).ok_or_else(|| {
+    let Some(account) = pam.account(&user) else {
         let user = config::printable(&user.to_string_lossy());
         pam.log(
             Priority::Error,
             &format!("the account database has no usable entry for {user}"),
         );
-        Box::new(Target::nobody(pam))
-    })
+        return Err(Box::new(Target::nobody(pam.service())));
+    };
+    let name = account.name.clone();
+    let is_member = |group: &str| pam.is_member(&name, group);
+    let file = &arguments.site_file;
+    Ok(Target::look_up(account, pam.service(), file, &is_member))
 }
 
 fn leave_as(pam: &Pam, nobody: &Target) -> Code {
-    match login(nobody, &Vec::new).leave(&Linux) {
+    match nobody.login(&Vec::new, Door::Pam).leave(&Linux) {
         Ok(_) => Code::Ignore,
         Err(error) => failed(pam, nobody, &error),
-    }
-}
-
-fn login<'a>(target: &'a Target, groups: &'a dyn Fn() -> Vec<u32>) -> Login<'a> {
-    Login {
-        account: &target.account,
-        groups,
-        site: target.site.as_ref().map_err(Clone::clone),
-        site_fingerprint: target.site_fingerprint,
-        participation: target.participation.clone(),
-        rules: target.rules,
-        host: &target.host,
-        privileged_files: &HostFiles,
     }
 }
 

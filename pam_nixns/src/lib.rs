@@ -6,7 +6,6 @@
 //! - [`entry`]: the two functions that Linux-PAM calls, and the boundary that
 //!   no panic crosses;
 //! - [`arguments`]: the words after the module's name in `/etc/pam.d`;
-//! - [`target`]: who logs in, as the account database says;
 //! - [`hooks`]: what a session's opening and closing amount to;
 //! - [`report`]: the one log line of a session, and the PAM code;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
@@ -16,4 +15,3 @@ mod entry;
 mod hooks;
 mod pam;
 mod report;
-mod target;

@@ -20,6 +20,7 @@ impl Machine {
         for (built, place, mode) in [
             ("libpam_nixns.so", module.as_str(), 0o644),
             ("nix-ns-reader", "/usr/libexec/nix-ns-reader", 0o711),
+            ("nix-ns-enter", "/usr/libexec/nix-ns-enter", 0o711),
             ("nix-ns", "/usr/bin/nix-ns", 0o755),
         ] {
             self.write(place, read_built(built), mode, &User::root());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use config::printable;
 
+use super::enter;
 use crate::account_database;
 
 /// What went wrong in a subcommand.
@@ -30,7 +31,21 @@ pub enum Error {
     /// The host's name cannot be found out.
     #[error("/proc/sys/kernel/hostname: {0}")]
     HostName(io::Error),
+    /// There is no way into the namespace.
+    #[error(transparent)]
+    Enter(#[from] enter::Error),
     /// Nobody reads the result.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+impl Error {
+    /// What the program exits with.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Enter(error) => error.exit_status(),
+            _ => 1,
+        }
+    }
 }

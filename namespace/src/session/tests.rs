@@ -88,6 +88,7 @@ pub(crate) fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -
         rules: ServiceRules::built_in("sshd"),
         host: "host",
         privileged_files: &NoFiles,
+        door: Door::Pam,
     })
 }
 

@@ -1,0 +1,96 @@
+//! What no library wraps safely: all of this crate's `unsafe`.
+
+#![allow(
+    unsafe_code,
+    reason = "the one module of this crate that talks to the C library"
+)]
+
+use std::convert::Infallible;
+use std::env;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use crate::limits;
+use crate::program::Environment;
+
+/// The kernel's own number for nobody (`overflowuid`).
+const NOBODY: u32 = 65534;
+
+/// Signals that this program's start changes, or whose being ignored keeps it
+/// from waiting for its children, each with whether its caller ignored it.
+static FOUND_IGNORED: [(Signal, AtomicBool); 2] = [
+    (Signal::SIGPIPE, AtomicBool::new(false)),
+    (Signal::SIGCHLD, AtomicBool::new(false)),
+];
+
+/// Rust's start-up ignores SIGPIPE before `main` (std/src/rt.rs), and nobody can
+/// tell afterwards what the caller had wanted; this runs before that.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static REMEMBER_SIGNALS: extern "C" fn() = remember_signals;
+
+extern "C" fn remember_signals() {
+    for (signal, ignored) in &FOUND_IGNORED {
+        let found = dispose(*signal, SigHandler::SigDfl);
+        let was_ignored = matches!(found, Ok(SigHandler::SigIgn));
+        ignored.store(was_ignored, Ordering::Relaxed);
+    }
+}
+
+/// As its caller had them, for the program that comes next.
+fn restore_signals() -> io::Result<()> {
+    for (signal, ignored) in &FOUND_IGNORED {
+        let handler = if ignored.load(Ordering::Relaxed) {
+            SigHandler::SigIgn
+        } else {
+            SigHandler::SigDfl
+        };
+        dispose(*signal, handler)?;
+    }
+    Ok(())
+}
+
+fn dispose(signal: Signal, handler: SigHandler) -> Result<SigHandler, Errno> {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler is one of the kernel's own two, no function of ours.
+    unsafe { sigaction(signal, &action) }.map(|found| found.handler())
+}
+
+/// Takes the environment away: what is called next cannot read it, nor can what
+/// libraries call (`TZ` and `RUST_BACKTRACE` are names of files and switches).
+pub(crate) fn take_environment() -> Environment {
+    let taken = env::vars_os().collect();
+    // SAFETY: this program has one thread, and nothing holds on to a variable.
+    let _ = unsafe { nix::env::clearenv() };
+    taken
+}
+
+/// Becomes another program, with every signal as this one found it. Returns only
+/// if that fails.
+pub(crate) fn exec_as_found(command: &mut Command) -> Result<Infallible, io::Error> {
+    // SAFETY: the closure makes system calls alone.
+    let failed = unsafe { command.pre_exec(restore_signals) }.exec();
+    Err(failed)
+}
+
+/// Makes a command run as nobody: neither with rights of this program's, nor as
+/// its caller, who could trace it and answer in its place.
+pub(crate) fn run_as_nobody(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure makes system calls alone.
+    unsafe { command.pre_exec(become_nobody) }
+}
+
+fn become_nobody() -> io::Result<()> {
+    limits::lift();
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    Ok(nix::sys::prctl::set_no_new_privs()?)
+}

@@ -1,0 +1,94 @@
+//! `nix-ns-enter`: back into one's own nix namespace from where PAM did not
+//! lead, with the rights of a setuid program.
+//!
+//! It serves the real user id and no other, takes a command and nothing else
+//! from its caller, decides by the same code as the module, and gives its
+//! rights up for good before the command runs.
+//!
+//! - [`arguments`]: the command;
+//! - [`privilege`]: root's rights, narrowed step by step and given up;
+//! - [`log`]: what the site learns of it;
+//! - [`error`]: why there is no session.
+
+mod arguments;
+mod error;
+mod log;
+mod privilege;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::env;
+use std::path::Path;
+
+use namespace::reader::SpawnedReader;
+use namespace::{Door, Entered, Linux, Target};
+
+pub use error::Error;
+
+use crate::account_database;
+use crate::kernel;
+use arguments::Arguments;
+use privilege::{Caller, Privilege};
+
+/// Where the program is installed: fixed when this is built, so that nobody can
+/// have another run in its place by where `nix-ns` is (CVE-2021-44730).
+pub const PROGRAM: &str = match option_env!("NIX_NS_ENTER") {
+    Some(path) => path,
+    None => "/usr/libexec/nix-ns-enter",
+};
+
+/// The name by which the site configuration's `[services.X]` knows it.
+const SERVICE: &str = "nix-ns-enter";
+
+/// Enters, and becomes the command.
+///
+/// # Errors
+///
+/// Whatever kept it from that; nothing was run then.
+pub fn enter() -> Result<Infallible, Error> {
+    let arguments = Arguments::parse(env::args_os().skip(1))?;
+    let environment = kernel::take_environment();
+    let privilege = Privilege::take()?;
+    let target = look_up(privilege.caller())?;
+    let privilege = privilege.narrow_to_namespaces()?;
+    let entered = move_into_namespace(&target, privilege.caller());
+    log::write(&target, &entered);
+    let caller = privilege.drop_for_good()?;
+    entered?;
+    if arguments.no_new_privileges {
+        nix::sys::prctl::set_no_new_privs().map_err(Error::NoNewPrivileges)?;
+    }
+    Ok(arguments.program.exec(caller.uid, environment)?)
+}
+
+/// By the account database and the caller's own groups: whoever is a member by
+/// either is one.
+fn look_up(caller: &Caller) -> Result<Target, Error> {
+    let mut account = account_database::account(caller.uid)?;
+    account.gid = caller.gid;
+    account.groups.extend(&caller.groups);
+    let unanswered = RefCell::new(None);
+    let members = account.clone();
+    let is_member = |group: &str| {
+        account_database::is_member(&members, group).unwrap_or_else(|error| {
+            unanswered.replace(Some(error));
+            false
+        })
+    };
+    let file = Path::new(config::SITE_FILE);
+    let target = Target::look_up(account, SERVICE.to_owned(), file, &is_member);
+    match unanswered.into_inner() {
+        Some(error) => Err(error.into()),
+        None => Ok(target),
+    }
+}
+
+fn move_into_namespace(target: &Target, caller: &Caller) -> Result<String, Error> {
+    let groups = || caller.groups.clone();
+    let login = target.login(&groups, Door::Command);
+    let opened = login.enter(&Linux, &SpawnedReader)?;
+    match opened.entered {
+        Entered::None(why) => Err(Error::WithoutNix(why)),
+        _ => Ok(opened.describe(target)),
+    }
+}

@@ -1,0 +1,76 @@
+//! What became of a login, and the words for it.
+
+use std::fmt;
+
+use config::Participation;
+
+use crate::error::shown;
+use crate::leave::Left;
+use crate::record::Record;
+
+/// What became of a login.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it left.
+    pub left: Left,
+    /// What it entered.
+    pub entered: Entered,
+}
+
+/// Whose `/nix` the session has.
+#[derive(Debug)]
+pub enum Entered {
+    /// It was in the user's namespace already.
+    Stayed(Box<Record>),
+    /// It joined the user's other sessions.
+    Joined(Box<Record>),
+    /// It is the first in a new namespace, which later ones join.
+    Built(Box<Record>),
+    /// It has a namespace for itself; why nobody will join it.
+    BuiltAlone(Box<Record>, String),
+    /// The host's.
+    None(WithoutNix),
+}
+
+/// Why a session has no `/nix` of its own, when nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WithoutNix {
+    /// The site says so.
+    #[error("{0}")]
+    Site(Participation),
+    /// The site leaves this service out.
+    #[error("the site configuration skips this service")]
+    ServiceSkipped,
+    /// The site lets root stay where it is in this service.
+    #[error("the site configuration lets root stay in this service")]
+    RootStays,
+    /// The user has no configuration.
+    #[error("no user configuration (`nix-ns check` says which)")]
+    NotOptedIn,
+    /// The user has switched it off.
+    #[error("the user configuration says enable = false")]
+    DisabledByUser,
+}
+
+impl Opened {
+    /// The log line about a session.
+    #[must_use]
+    pub fn describe(&self, session: &impl fmt::Display) -> String {
+        let left = self
+            .left
+            .how()
+            .map(|how| format!(", {how}"))
+            .unwrap_or_default();
+        let (record, how) = match &self.entered {
+            Entered::Stayed(record) => (record, "already there".to_owned()),
+            Entered::Joined(record) => (record, "joined".to_owned()),
+            Entered::Built(record) => (record, "built".to_owned()),
+            Entered::BuiltAlone(record, why) => {
+                (record, format!("built for this session alone ({why})"))
+            }
+            Entered::None(why) => return format!("no /nix for {session}: {why}{left}"),
+        };
+        let store = shown(&record.path);
+        format!("/nix is {store} for {session}: {how}{left}")
+    }
+}

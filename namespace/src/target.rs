@@ -1,0 +1,111 @@
+//! Who logs in, and by whose rules: what both doors know before anybody is
+//! moved, and without reading anything of the user's.
+
+use std::fmt;
+use std::path::Path;
+
+use config::{Account, Fingerprint, Participation, ServiceRules, Site, UidRange, printable};
+
+use crate::references::HostFiles;
+use crate::session::{Door, Login};
+
+/// An account at a service, and what the site says about both.
+#[derive(Debug)]
+pub struct Target {
+    /// The account.
+    pub account: Account,
+    /// The PAM service, or the program.
+    pub service: String,
+    /// The site configuration, or why there is none.
+    pub site: Result<Site, String>,
+    /// What the site says about the account.
+    pub participation: Participation,
+    site_fingerprint: Option<Fingerprint>,
+    rules: ServiceRules,
+    host: String,
+}
+
+impl Target {
+    /// Looks everything up. A site configuration that cannot be used selects
+    /// nobody; sessions still leave.
+    #[must_use]
+    pub fn look_up(
+        account: Account,
+        service: String,
+        site_file: &Path,
+        is_member: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        let (site, site_fingerprint) = match Site::read(site_file) {
+            Ok((site, fingerprint)) => (Ok(site), fingerprint),
+            Err(error) => (Err(error.to_string()), None),
+        };
+        let rules = site.as_ref().map_or_else(
+            |_| ServiceRules::built_in(&service),
+            |site| site.rules_for(&service),
+        );
+        let participation = site.as_ref().map_or(Participation::SiteDisabled, |site| {
+            // A login.defs that cannot be read: the built-in range is the usual one.
+            let login_uids = UidRange::read_login_defs().unwrap_or_default();
+            site.participation(&account, login_uids, is_member)
+        });
+        Self {
+            account,
+            service,
+            site,
+            participation,
+            site_fingerprint,
+            rules,
+            host: host_name(),
+        }
+    }
+
+    /// Somebody without any right, whom no site selects.
+    #[must_use]
+    pub fn nobody(service: String) -> Self {
+        /// The kernel's own number for nobody (`overflowuid`).
+        const NOBODY: u32 = 65534;
+        Self {
+            account: Account {
+                name: "nobody known".to_owned(),
+                uid: NOBODY,
+                gid: NOBODY,
+                groups: Vec::new(),
+                home: "/".into(),
+            },
+            service,
+            site: Ok(Site::default()),
+            participation: Participation::NotAllowed,
+            site_fingerprint: None,
+            rules: ServiceRules::default(),
+            host: String::new(),
+        }
+    }
+
+    /// The login, with the groups of its files' reader.
+    pub fn login<'a>(&'a self, groups: &'a dyn Fn() -> Vec<u32>, door: Door) -> Login<'a> {
+        Login {
+            account: &self.account,
+            groups,
+            site: self.site.as_ref().map_err(Clone::clone),
+            site_fingerprint: self.site_fingerprint,
+            participation: self.participation.clone(),
+            rules: self.rules,
+            host: &self.host,
+            privileged_files: &HostFiles,
+            door,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, service) = (printable(&self.account.name), printable(&self.service));
+        write!(f, "{name} (uid {}), service {service}", self.account.uid)
+    }
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
