@@ -12,7 +12,7 @@ struct Limit {
     enough: rlim_t,
 }
 
-const LIMITS: [Limit; 6] = [
+const LIMITS: [Limit; 5] = [
     Limit {
         resource: Resource::RLIMIT_NOFILE,
         name: "open files (ulimit -n)",
@@ -35,12 +35,6 @@ const LIMITS: [Limit; 6] = [
         resource: Resource::RLIMIT_STACK,
         name: "stack (ulimit -s)",
         wanted: 8 << 20,
-        enough: 1 << 20,
-    },
-    Limit {
-        resource: Resource::RLIMIT_FSIZE,
-        name: "file size (ulimit -f)",
-        wanted: RLIM_INFINITY,
         enough: 1 << 20,
     },
     Limit {

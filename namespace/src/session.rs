@@ -127,7 +127,7 @@ impl Login<'_> {
             None => Place::Private { host_nix: None },
         };
         match Place::find(kernel) {
-            Ok(place) if has_the_systems_root(kernel) => Ok(place),
+            Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
             // `setns` would lift a caller out of its own root.
             Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
             Ok(_) => Err(Error::OtherRoot),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MODULE: &str = "libpam_nixns.so";
-const PROGRAMS: [&str; 2] = ["nix-ns", "nix-ns-reader"];
+const PROGRAMS: [&str; 3] = ["nix-ns", "nix-ns-enter", "nix-ns-reader"];
 
 // ---- the module
 

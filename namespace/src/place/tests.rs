@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::*;
+use crate::kernel::MountId;
 use crate::kernel::recorder::Recorder;
 use crate::session::tests::enter;
 
@@ -79,20 +80,31 @@ fn an_unreadable_marker_is_still_a_marker() {
 #[test]
 fn a_caller_in_another_root_is_told_by_its_root() {
     let recorder = Recorder::new();
-    assert!(has_the_systems_root(&recorder));
+    assert!(has_the_systems_root(&recorder, &Place::Host));
     recorder.alter("/", |it| it.inode = 77);
-    assert!(!has_the_systems_root(&recorder));
+    assert!(!has_the_systems_root(&recorder, &Place::Host));
     recorder.hide("/", Errno::EACCES);
-    assert!(!has_the_systems_root(&recorder));
+    assert!(!has_the_systems_root(&recorder, &Place::Host));
+}
+
+/// `mount --bind / /jail; chroot /jail` on the host; in a namespace of ours all
+/// mounts have other numbers than the host's.
+#[test]
+fn the_systems_root_bound_elsewhere_is_another_on_the_host() {
+    let recorder = Recorder::new();
+    let elsewhere = Place::Private { host_nix: None };
+    recorder.alter("/", |it| it.mount = MountId::Unique(77));
+    assert!(!has_the_systems_root(&recorder, &Place::Host));
+    assert!(has_the_systems_root(&recorder, &elsewhere));
 }
 
 #[test]
 fn without_the_first_process_a_mount_is_taken_for_the_systems_root() {
     let recorder = Recorder::new();
     recorder.hide_first_process();
-    assert!(has_the_systems_root(&recorder));
+    assert!(has_the_systems_root(&recorder, &Place::Host));
     recorder.alter("/", |it| it.mount_root = false);
-    assert!(!has_the_systems_root(&recorder));
+    assert!(!has_the_systems_root(&recorder, &Place::Host));
 }
 
 /// In a sandbox with a PID namespace, a /proc and a /nix of its own.

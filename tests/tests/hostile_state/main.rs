@@ -14,5 +14,6 @@ mod hidden;
 mod moments;
 mod planted;
 mod reader;
+mod reentry;
 mod registry;
 mod traces;

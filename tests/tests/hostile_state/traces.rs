@@ -130,6 +130,17 @@ fn root_walks_no_path_of_a_users() {
             &format!("exec strace su {who} -c true"),
         );
     }
+    machine.run("chmod 4711 /usr/libexec/nix-ns-enter").ok();
+    let enter = "/usr/libexec/nix-ns-enter true";
+    for (place, shell) in [("on the host", host), ("in her session", &inside)] {
+        for directory in ["/", "/nix", "/home/alice"] {
+            for edit in ["true", "touch /home/alice/.config/nix-ns/config.toml"] {
+                let name = format!("re-entry {place}, from {directory}, after {edit}");
+                let line = format!("{edit}; cd {directory}; exec strace -u alice {enter}");
+                trace(&mut family, &name, shell, &line);
+            }
+        }
+    }
     for (what, make, unmake) in [
         (
             "a broken configuration",
