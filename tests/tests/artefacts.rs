@@ -78,12 +78,12 @@ fn the_programs_are_loaded_at_a_random_address() {
     }
 }
 
-/// A static glibc that looks up an account loads whatever library
-/// `nsswitch.conf` names, and crashes: the name of that file is in every
+/// A static glibc that looks up an account loads whatever libraries
+/// `nsswitch.conf` names, and crashes: the beginning of their names is in every
 /// program that could.
 #[test]
 fn the_programs_cannot_look_up_accounts() {
-    let traces = ["/etc/nsswitch.conf", "libnss_"];
+    let traces = ["libnss_", "passwd_compat"];
     for program in PROGRAMS {
         for trace in traces {
             assert!(!contains(&built(program), trace), "{program} has {trace}");
@@ -92,6 +92,14 @@ fn the_programs_cannot_look_up_accounts() {
     // Else nothing would ever be found.
     let library = traces.map(|trace| contains(&c_library(), trace));
     assert_eq!(library, [true; 2]);
+}
+
+/// What reads a caller's words with root's rights is to be read in one sitting.
+#[test]
+fn the_setuid_program_has_no_argument_parser() {
+    let words = "unexpected argument";
+    assert!(!contains(&built("nix-ns-enter"), words));
+    assert!(contains(&built("nix-ns"), words), "else it proves nothing");
 }
 
 #[test]

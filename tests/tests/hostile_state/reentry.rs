@@ -266,6 +266,19 @@ fn nobody_looks_into_it_or_stops_it_to_anybodys_harm() {
                 .ok_or_else(|| format!("never caught with rights: {}", short(&output)))
         });
     }
+    family.case("whom it asks about her", || {
+        let output = machine.run_within(
+            Duration::from_secs(50),
+            &format!("{alice} {}", quoted(&WHOM_IT_ASKS.replace("ENTER", ENTER))),
+        );
+        if output.stdout.contains("BREACH") {
+            return Err(format!("BREACH: {}", short(&output)));
+        }
+        let seen = output.stdout.matches("seen").count();
+        (seen > 0)
+            .then_some(())
+            .ok_or_else(|| format!("never seen: {}", short(&output)))
+    });
     for (name, line) in [
         (
             "killed at any moment",
@@ -305,6 +318,23 @@ fn nobody_looks_into_it_or_stops_it_to_anybodys_harm() {
     });
     family.finish();
 }
+
+/// She reaches for the program that looks her account up: were it hers to trace,
+/// she could answer in its place, and be a member of what the site allows.
+const WHOM_IT_ASKS: &str = r#"perl -e '
+    for (1..300) {
+        my $p = fork // next;
+        if (!$p) { exec "ENTER", "true" }
+        select undef, undef, undef, rand(0.008);
+        open my $h, "<", "/proc/$p/task/$p/children" or next;
+        for my $c (split " ", <$h> // "") {
+            open my $n, "<", "/proc/$c/comm" or next;
+            next unless (<$n> // "") =~ /getent/;
+            print "seen\n";
+            print "BREACH\n" if open my $m, "<", "/proc/$c/mem";
+        }
+        waitpid $p, 0;
+    }'"#;
 
 #[track_caller]
 fn set_up(machine: Machine) -> Bench {
