@@ -6,9 +6,15 @@ DESTDIR ?=
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec
+MAN_DIR ?= $(PREFIX)/share/man
+BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/vendor-completions
+FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
 # Where this system's own modules are: Debian's multiarch directory, or lib64.
 PAM_DIR ?= $(shell packaging/pam-directory)
 BUILT = target/release
+# Man pages and completions, generated from the command line.
+DOCUMENTS = target/documents
 
 # The module runs the reader, and the command the setuid program, at these paths
 # and no others.
@@ -23,6 +29,7 @@ build:
 	$(CARGO) build-reader
 	$(CARGO) build-enter
 	$(CARGO) build-command
+	$(CARGO) run --quiet --locked --package helper --example documents -- $(DOCUMENTS)
 
 demo: build
 	packaging/dependencies demo
@@ -64,6 +71,12 @@ install:
 	# Not setuid: README tells what that gives, and how.
 	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
+	install -d -m 0755 $(DESTDIR)$(MAN_DIR)/man1 $(DESTDIR)$(BASH_COMPLETIONS) \
+		$(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
+	install -m 0644 $(DOCUMENTS)/man/*.1 $(DESTDIR)$(MAN_DIR)/man1
+	install -m 0644 $(DOCUMENTS)/completions/nix-ns.bash $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns
+	install -m 0644 $(DOCUMENTS)/completions/_nix-ns $(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns
+	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
@@ -74,7 +87,9 @@ install:
 uninstall:
 	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader \
 		$(DESTDIR)$(LIBEXECDIR)/nix-ns-enter $(DESTDIR)$(PREFIX)/bin/nix-ns \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(MAN_DIR)/man1/nix-ns.1 \
+		$(DESTDIR)$(MAN_DIR)/man1/nix-ns-*.1 $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
+		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
 	-rmdir $(DESTDIR)/nix
 
 clean:

@@ -111,6 +111,45 @@ fn a_program_started_without_an_environment_still_starts() {
     assert!(version.expect("it starts").status.code().is_some());
 }
 
+// ---- what is generated from the command line
+
+/// Every subcommand has its man page, and the shell offers it.
+#[test]
+fn every_subcommand_is_documented_and_completed() {
+    let subcommands = subcommands();
+    assert!(subcommands.contains("enter") && subcommands.contains("check"));
+    let offered = bash_offers("");
+    for subcommand in &subcommands {
+        let page = documents().join(format!("man/nix-ns-{subcommand}.1"));
+        assert!(page.is_file(), "{}", page.display());
+        assert!(offered.contains(subcommand), "{offered:?}");
+    }
+    assert_eq!(bash_offers("ent"), BTreeSet::from(["enter".to_owned()]));
+    for shell in ["completions/_nix-ns", "completions/nix-ns.fish"] {
+        let script = fs::read_to_string(documents().join(shell)).expect("readable");
+        let named = |subcommand: &String| script.contains(subcommand.as_str());
+        assert!(subcommands.iter().all(named), "{shell}");
+    }
+}
+
+#[test]
+fn the_man_pages_are_well_formed() {
+    for page in fs::read_dir(documents().join("man")).expect("`make build` made it") {
+        let page = page.expect("readable").path();
+        let output = Command::new("man")
+            .args(["--local-file", "--warnings=all", "--encoding=utf8"])
+            .arg(&page)
+            .env("MANWIDTH", "80")
+            .output()
+            .expect("man-db is installed");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && complaints.is_empty(),
+            "{complaints}"
+        );
+    }
+}
+
 // ---- all of them
 
 #[test]
@@ -175,6 +214,37 @@ fn tool(program: &str, options: &[&str], file: &str) -> String {
         .unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program}: {output:?}");
     String::from_utf8(output.stdout).expect("ASCII")
+}
+
+fn documents() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/documents")
+}
+
+/// What `nix-ns --help` lists.
+fn subcommands() -> BTreeSet<String> {
+    let help = Command::new(built("nix-ns")).arg("--help").output();
+    let help = String::from_utf8(help.expect("it starts").stdout).expect("UTF-8");
+    let (_, rest) = help.split_once("Commands:\n").expect("there are some");
+    let names = rest.lines().map_while(|line| line.strip_prefix("  "));
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What bash offers after `nix-ns` and the beginning of a word.
+fn bash_offers(beginning: &str) -> BTreeSet<String> {
+    let script = format!(
+        "source {}/completions/nix-ns.bash && COMP_WORDS=(nix-ns '{beginning}') COMP_CWORD=1 && \
+         _nix__ns nix-ns '{beginning}' nix-ns && printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        documents().display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output();
+    let output = output.expect("bash is installed");
+    assert!(output.status.success(), "{output:?}");
+    let offered = String::from_utf8(output.stdout).expect("UTF-8");
+    offered.lines().map(str::to_owned).collect()
 }
 
 fn needed(file: &str) -> BTreeSet<String> {
