@@ -2,6 +2,7 @@
 //! signals and descriptors, under any tracer, from any place, a thousand times
 //! at once. Whatever she does, what runs in the end is hers, as her.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tests::hostile::Family;
@@ -317,6 +318,70 @@ fn nobody_looks_into_it_or_stops_it_to_anybodys_harm() {
         fails(&machine.run(&format!("{alice} 'head -c 1 {ENTER}'")))
     });
     family.finish();
+}
+
+/// A sandbox, a security module, an exhausted kernel: any call may be refused.
+#[test]
+fn a_kernel_that_refuses_makes_it_nobody_elses() {
+    let bench = set_up(machine_or_skip!());
+    let machine = &bench.machine;
+    let mut family = Family::new("re-entry, the kernel");
+    let entered = format!("{ENTER} /usr/bin/whose-nix refused");
+    let mut ran = 0;
+    for edit in ["true", "touch /home/alice/.config/nix-ns/config.toml"] {
+        machine
+            .run(&format!(
+                "{edit}; exec strace -u alice -o /root/calls {entered}"
+            ))
+            .ok();
+        for (call, count) in calls(&machine.read("/root/calls")) {
+            for number in 1..=count.min(2) {
+                let name = format!("{call} {number} after {edit}");
+                family.case(&name, || {
+                    let line = format!(
+                        "{edit}; exec strace -u alice -o /dev/null \
+                         -e inject={call}:error=EPERM:when={number} {entered}"
+                    );
+                    let (output, _, sights) = bench.look("sh -c", &line);
+                    ran += sights.len();
+                    hers_alone(&bench, &sights).map_err(|what| format!("{what} {}", short(&output)))
+                });
+            }
+        }
+    }
+    // One that says it has done what it has not.
+    for call in ["setresuid", "setresgid", "capset", "setns", "prctl"] {
+        family.case(&format!("{call} does nothing"), || {
+            let line =
+                format!("exec strace -u alice -o /dev/null -e inject={call}:retval=0 {entered}");
+            let (output, _, sights) = bench.look("sh -c", &line);
+            hers_alone(&bench, &sights).map_err(|what| format!("{what} {}", short(&output)))
+        });
+    }
+    family.case("it ran in spite of some", || {
+        (ran > 10)
+            .then_some(())
+            .ok_or_else(|| format!("{ran} times"))
+    });
+    family.case("afterwards, everybody", || {
+        bench.all_log_in(&["alice", "bob", "carol", "root"])?;
+        bench.host_is_unchanged()
+    });
+    family.finish();
+}
+
+/// Which calls the program makes, and how often, until the command runs.
+fn calls(trace: &str) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for line in trace.lines().skip(1) {
+        if line.starts_with("execve(") {
+            break;
+        }
+        if let Some((name, _)) = line.split_once('(') {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    counts
 }
 
 /// She reaches for the program that looks her account up: were it hers to trace,
