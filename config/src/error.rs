@@ -233,9 +233,7 @@ fn any_of(roots: &[PathBuf]) -> String {
     if roots.is_empty() {
         return String::from("any root (the site allows none)");
     }
-    roots
-        .iter()
-        .map(|root| shown(root))
-        .collect::<Vec<_>>()
-        .join(" or ")
+    // Cut as one: a site may have many.
+    let roots = roots.iter().map(|root| root.to_string_lossy());
+    printable(&roots.collect::<Vec<_>>().join(" or "))
 }

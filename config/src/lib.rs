@@ -50,7 +50,7 @@ pub use answer::{Answer, answer};
 pub use error::Error;
 pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
 pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
-pub use printable::printable;
+pub use printable::{printable, printable_message};
 pub use refusal::Refusal;
 pub use root::{MOST_ROOTS, RootPattern, with_real_paths};
 pub use selection::{Participation, Selection};
