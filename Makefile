@@ -36,10 +36,11 @@ demo: build
 	$(CARGO) build --quiet --locked --package tests --bins
 	packaging/as-root target/debug/demo
 
-# What a change must pass: formatting, lints, every test.
+# What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
 	packaging/as-root $(CARGO) test --workspace --locked
+	$(MAKE) fuzz SECONDS=10
 
 # The same, and what takes too long for every change: each check of the hostile
 # suite taken away and seen to be caught, the oldest compiler, the other
@@ -50,7 +51,7 @@ test-full: test
 	$(MAKE) fuzz
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
-# kind of input. `make test` tries the known ones.
+# kind of input.
 SECONDS ?= 60
 fuzz:
 	packaging/dependencies fuzz

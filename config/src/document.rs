@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserializer, Serialize};
 
-use crate::{Error, printable};
+use crate::{Error, printable, printable_message};
 
 /// Reads a document; `origin` is the file named in errors.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, origin: &Path) -> Result<T, Error> {
@@ -81,11 +81,13 @@ impl Position {
 }
 
 /// Serde's words for an unknown name end in the names there are; from those a
-/// better sentence can be made. All other messages stay as they are.
+/// better sentence can be made. All other messages stay as they are, but for the
+/// length of what the document says.
 fn message(words: &str) -> String {
     unknown(words, "unknown field `", "key", "keys")
         .or_else(|| unknown(words, "unknown variant `", "choice", "choices"))
-        .unwrap_or_else(|| printable(&words.replace('\n', "; ")))
+        .or_else(|| unexpected(words))
+        .unwrap_or_else(|| printable_message(&words.replace('\n', "; ")))
 }
 
 fn unknown(words: &str, start: &str, one: &str, many: &str) -> Option<String> {
@@ -103,6 +105,19 @@ fn unknown(words: &str, start: &str, one: &str, many: &str) -> Option<String> {
     Some(format!(
         "`{}` is not a {one}{hint} the {many} are {all}",
         printable(name)
+    ))
+}
+
+/// A value of 60 KiB must not hide what was expected instead of it.
+fn unexpected(words: &str) -> Option<String> {
+    let (found, expected) = words
+        .strip_prefix("invalid ")?
+        // From the right: the value may hold anything.
+        .rsplit_once(", expected ")?;
+    Some(format!(
+        "invalid {}, expected {}",
+        printable(found),
+        printable(expected)
     ))
 }
 

@@ -131,6 +131,27 @@ pub enum Error {
         mode: u32,
     },
 
+    /// A directory or a link on the way to a user configuration that somebody
+    /// else could exchange.
+    #[error(
+        "{}: others can change {} (owner uid {found}, mode {mode:04o}), and with it this file; {}",
+        shown(file),
+        shown(way),
+        mend_of_way(way, found == owner)
+    )]
+    ForeignWay {
+        /// The configuration file.
+        file: PathBuf,
+        /// The directory or link on its path, or on that of a link's target.
+        way: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Whose it should be.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+
     /// A path of no characters.
     #[error("the path is empty; leave the key out for the default")]
     EmptyPath,
@@ -229,13 +250,20 @@ fn unreadable(error: &io::Error) -> String {
     }
 }
 
+/// Only the permissions of one's own are one's own to change.
+fn mend_of_way(way: &Path, is_owners: bool) -> String {
+    if is_owners {
+        format!("`chmod go-w {}`", shown(way))
+    } else {
+        String::from("keep it below directories of your own")
+    }
+}
+
 fn any_of(roots: &[PathBuf]) -> String {
     if roots.is_empty() {
         return String::from("any root (the site allows none)");
     }
-    roots
-        .iter()
-        .map(|root| shown(root))
-        .collect::<Vec<_>>()
-        .join(" or ")
+    // Cut as one: a site may have many.
+    let roots = roots.iter().map(|root| root.to_string_lossy());
+    printable(&roots.collect::<Vec<_>>().join(" or "))
 }

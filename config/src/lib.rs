@@ -18,6 +18,7 @@
 //! | `answer` | both configurations combined for one account |
 //! | `owned_file` | opening a file only if its owner alone could have written it |
 //! | `directories` | the same for every directory above the site's file |
+//! | [`walk`] | the same for what is above a user's file or store directory |
 //! | `dangling` | why a configuration file is not there: broken symlinks |
 //! | `document` | TOML, with errors that name line, column and mend |
 //! | `printable` | foreign text in our messages |
@@ -44,13 +45,14 @@ mod source_path;
 mod specifier;
 mod uid_range;
 mod user;
+pub mod walk;
 
 pub use account::Account;
 pub use answer::{Answer, answer};
 pub use error::Error;
 pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
 pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
-pub use printable::printable;
+pub use printable::{printable, printable_message};
 pub use refusal::Refusal;
 pub use root::{MOST_ROOTS, RootPattern, with_real_paths};
 pub use selection::{Participation, Selection};

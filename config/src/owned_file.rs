@@ -2,13 +2,15 @@
 //! check made on the descriptor that is read.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Position;
+use crate::walk::{Rules, Stopped, walk};
 use crate::{Error, dangling, directories};
 
 /// Largest configuration file, in bytes.
@@ -49,6 +51,23 @@ impl OwnedFile {
         read_text(path, file, &metadata).map(Some)
     }
 
+    /// As [`OwnedFile::read`], for a file of `owner`'s below `home`: nobody else
+    /// may be able to exchange a directory or a link on the way to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnedFile::read`], or if somebody else is.
+    pub fn read_below(home: &Path, file: &str, owner: u32) -> Result<Option<OwnedFile>, Error> {
+        let path = home.join(file);
+        // What is there is opened by its path again: nobody but the owner, who
+        // may write the file as well, can make that another one.
+        if is_reached(home, &path, file, owner)? {
+            OwnedFile::read(&path, owner)
+        } else {
+            dangling::check(&path).map(|()| None)
+        }
+    }
+
     /// Reads a file that is not in its place yet, so that it matters what it
     /// says and not whose it is; `None` if there is none.
     ///
@@ -60,6 +79,40 @@ impl OwnedFile {
             Some((file, metadata)) => read_text(path, file, &metadata).map(Some),
             None => Ok(None),
         }
+    }
+}
+
+/// Whether the file is there, at the end of a way that others cannot change.
+fn is_reached(home: &Path, path: &Path, file: &str, owner: u32) -> Result<bool, Error> {
+    let rules = Rules {
+        owner,
+        owners_links: true,
+        make_missing: false,
+    };
+    let unreadable = |errno| Error::Unreadable {
+        file: path.to_owned(),
+        source: io::Error::from_raw_os_error(errno),
+    };
+    match walk(home, Path::new(file).iter(), rules) {
+        Ok(_) => Ok(true),
+        Err(Stopped::Denied {
+            errno: Errno::ENOENT,
+            ..
+        }) => Ok(false),
+        Err(Stopped::Foreign {
+            path: way,
+            owner: found,
+            mode,
+        }) => Err(Error::ForeignWay {
+            file: path.to_owned(),
+            way,
+            found,
+            owner,
+            mode,
+        }),
+        Err(Stopped::Denied { errno, .. }) => Err(unreadable(errno as i32)),
+        Err(Stopped::NotDirectory(_)) => Err(unreadable(libc::ENOTDIR)),
+        Err(Stopped::Link(_) | Stopped::ManyLinks(_)) => Err(unreadable(libc::ELOOP)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// Longest text that goes into a message, in characters.
 const LONGEST: usize = 512;
+/// Longest message: three such texts, and the words between them.
+const LONGEST_MESSAGE: usize = 2048;
 
 /// Makes text of unknown origin fit for one line of a log or a terminal.
 ///
@@ -12,8 +14,20 @@ const LONGEST: usize = 512;
 /// 512 characters.
 #[must_use]
 pub fn printable(text: &str) -> String {
+    escaped_and_cut(text, LONGEST)
+}
+
+/// The same for a whole message that another program wrote with [`printable`]:
+/// what is foreign in it is cut already, and what to do, which comes last, must
+/// not be. A program that lies fills 2048 characters.
+#[must_use]
+pub fn printable_message(message: &str) -> String {
+    escaped_and_cut(message, LONGEST_MESSAGE)
+}
+
+fn escaped_and_cut(text: &str, longest: usize) -> String {
     let mut escaped = text.chars().flat_map(escape);
-    let mut shown: String = escaped.by_ref().take(LONGEST).collect();
+    let mut shown: String = escaped.by_ref().take(longest).collect();
     if escaped.next().is_some() {
         shown.pop();
         shown.push('…');
@@ -54,6 +68,17 @@ mod tests {
         assert_eq!(printable(&"x".repeat(512)), "x".repeat(512));
         let cut = printable(&"\n".repeat(70_000));
         assert_eq!(cut.chars().count(), 512);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn a_message_is_cut_only_where_no_honest_one_is_so_long() {
+        let part = printable(&"\n".repeat(70_000));
+        let message = format!("{part}: {part} leads to {part}; remove it");
+        assert_eq!(printable_message(&message), message);
+        assert_eq!(printable_message("a\nb"), r"a\u{a}b");
+        let cut = printable_message(&"x".repeat(70_000));
+        assert_eq!(cut.chars().count(), 2048);
         assert!(cut.ends_with('…'));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::document;
+use crate::{document, printable};
 
 /// Services whose program has threads when it opens the session, and in which
 /// entering from the calling thread alone is right: the session is started by
@@ -87,7 +87,8 @@ impl TryFrom<String> for ServiceName {
         if name.chars().any(|letter| letter.is_ascii_uppercase()) {
             let lower = name.to_ascii_lowercase();
             return Err(format!(
-                "PAM has service names in lower case; write `{lower}`"
+                "PAM has service names in lower case; write `{}`",
+                printable(&lower)
             ));
         }
         Ok(ServiceName(name))

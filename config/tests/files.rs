@@ -210,3 +210,67 @@ fn a_trusted_site_file_is_read() {
         .to_string();
     assert!(complaint.starts_with("/etc/passwd:1:"), "{complaint}");
 }
+
+/// What is said of `a/config.toml` below a directory of this name.
+fn below(home: &Path) -> Result<Option<OwnedFile>, Error> {
+    OwnedFile::read_below(home, "a/config.toml", me())
+}
+
+#[test]
+fn a_file_below_a_directory_that_others_can_write_is_refused() {
+    let home = directory("below");
+    assert_eq!(below(&home).unwrap(), None);
+    assert_eq!(below(&home.join("missing")).unwrap(), None);
+    fs::create_dir(home.join("a")).unwrap();
+    assert_eq!(below(&home).unwrap(), None);
+    write(&home.join("a/config.toml"), "x");
+    for (mode, is_closed) in [
+        (0o755, true),
+        (0o775, false),
+        (0o757, false),
+        (0o1777, true),
+        (0o700, true),
+    ] {
+        fs::set_permissions(home.join("a"), Permissions::from_mode(mode)).unwrap();
+        let read = below(&home);
+        assert_eq!(read.is_ok(), is_closed, "{mode:o}: {read:?}");
+    }
+}
+
+#[test]
+fn what_a_link_leads_through_is_looked_at_as_well() {
+    let home = directory("through");
+    for below in ["a", "open/b", "b"] {
+        fs::create_dir_all(home.join(below)).unwrap();
+    }
+    fs::set_permissions(home.join("open"), Permissions::from_mode(0o777)).unwrap();
+    write(&home.join("b/config.toml"), "x");
+    write(&home.join("open/b/config.toml"), "x");
+    let link = home.join("a/config.toml");
+    symlink("../b/config.toml", &link).unwrap();
+    assert_eq!(below(&home).unwrap().unwrap().text, "x");
+    for (target, mode) in [
+        ("../open/b/config.toml", 0o777),
+        // A link in an open directory, to a closed one.
+        ("../open/link", 0o777),
+        // A link in a directory where only owners rename is its owner's.
+        ("../open/link", 0o1777),
+    ] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        let open = home.join("open");
+        fs::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
+        let _ = fs::remove_file(open.join("link"));
+        symlink("../b/config.toml", open.join("link")).unwrap();
+        let way = if mode == 0o777 { "open" } else { "open/link" };
+        if mode == 0o1777 {
+            if me() != 0 {
+                continue;
+            }
+            std::os::unix::fs::lchown(open.join("link"), Some(7), None).unwrap();
+        }
+        let message = below(&home).unwrap_err().to_string();
+        let expected = format!("others can change {} (owner", home.join(way).display());
+        assert!(message.contains(&expected), "{message}");
+    }
+}

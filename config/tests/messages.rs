@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use config::{Site, User};
+use config::{Site, User, printable_message};
 
 fn site(text: &str) -> String {
     Site::parse(text, Path::new("/etc/nix-ns/config.toml"))
@@ -177,5 +177,87 @@ fn what_keeps_a_file_from_being_read_says_what_to_do() {
             source: std::io::Error::from_raw_os_error(errno),
         };
         assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn what_a_user_writes_never_hides_what_to_do() {
+    let long = "\\n".repeat(30_000);
+    for (text, mend) in [
+        (format!("\"{long}\" = 1"), "`allow_symlinks`"),
+        (format!("enable = \"{long}\""), "expected a boolean"),
+        (
+            format!("enable = \"{long}, expected {long}\""),
+            "expected a boolean",
+        ),
+        (
+            format!("source_path = \"{}\"", "../".repeat(1_300)),
+            "write the path without it",
+        ),
+        (
+            format!("source_path = \"%x{}\"", "é".repeat(2_000)),
+            "and %% (a percent sign)",
+        ),
+        (
+            format!("source_path = \"~{}\"", "x".repeat(4_000)),
+            "or an absolute path",
+        ),
+    ] {
+        let file = "/".to_owned() + &"ü".repeat(4_000);
+        let error = User::parse(&text, Path::new(&file)).unwrap_err();
+        let message = error.to_string();
+        assert!(message.ends_with(mend), "{message}");
+        assert_eq!(printable_message(&message), message);
+    }
+    let services = format!("[services.\"{}\"]", "A".repeat(60_000));
+    assert!(site(&services).ends_with("a…`"), "{}", site(&services));
+}
+
+#[test]
+fn nothing_that_a_site_or_a_link_says_hides_what_to_do() {
+    let long = || PathBuf::from("/".to_owned() + &"\n".repeat(4_000));
+    for (error, mend) in [
+        (
+            config::Error::OutsideRoots {
+                path: long(),
+                roots: vec![long(); 128],
+            },
+            "choose a `source_path` below it",
+        ),
+        (
+            config::Error::LinkIntoNix {
+                file: long(),
+                link: long(),
+                target: long(),
+            },
+            "as a regular file",
+        ),
+        (
+            config::Error::DanglingLink {
+                file: long(),
+                link: long(),
+                target: long(),
+            },
+            "make the target or remove the link",
+        ),
+        (
+            config::Error::NotOwned {
+                file: long(),
+                found: u32::MAX,
+                owner: u32::MAX,
+            },
+            "…`",
+        ),
+        (
+            config::Error::ForbiddenPlace {
+                path: long(),
+                place: long(),
+            },
+            "choose another `source_path`",
+        ),
+    ] {
+        let message = error.to_string();
+        assert!(message.ends_with(mend), "{message}");
+        assert_eq!(printable_message(&message), message);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use config::{Account, Refusal};
 use nix::errno::Errno;
 
-use crate::error::{Error, shown};
+use crate::error::Error;
 use crate::kernel::{Kernel, MountFlags, Remembered};
 use crate::mount_table::{Mount, MountTable};
 use crate::record::LONGEST_PATH;
@@ -145,12 +145,13 @@ fn check_below_roots(kernel: &dyn Kernel, path: &Path, roots: &[OwnedFd]) -> Res
         if path != root && path.starts_with(&root) {
             return Ok(());
         }
-        known.push(shown(&root));
+        known.push(root.to_string_lossy().into_owned());
     }
     let places = if known.is_empty() {
         "none of which exists".to_owned()
     } else {
-        known.join(", ")
+        // Cut as one: a site may have many.
+        config::printable(&known.join(", "))
     };
     Err(Error::not_a_place_for_nix(
         path,

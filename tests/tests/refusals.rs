@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{ENTER, LEAVE, Machine, Output, User, machine_or_skip};
+use tests::{ENTER, LEAVE, Machine, Output, Status, User, machine_or_skip};
 
 const NAMESPACE: &str = "readlink /proc/self/ns/mnt";
 /// No login without a hung file server takes longer.
@@ -519,6 +519,26 @@ fn a_site_configuration_that_others_could_have_written_is_refused() {
         machine.run(&spoil).ok();
         refused(&machine, &[file, found, "nobody gets /nix"]);
         machine.run(&mend).ok();
+        gets_one(&machine);
+    }
+}
+
+#[test]
+fn a_user_configuration_that_others_could_exchange_is_refused_and_check_says_the_same() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    for directory in ["/home/alice/.config", "/home/alice/.config/nix-ns"] {
+        machine.run(&format!("chmod 0775 {directory}")).ok();
+        let found = format!("others can change {directory} (owner uid 1001, mode 0775)");
+        let mend = format!("`chmod go-w {directory}`");
+        refused(&machine, &[&found, &mend]);
+        let check = machine.run_as("alice", "nix-ns check");
+        assert_eq!(check.status, Status::Exited(1), "{check}");
+        assert!(
+            check.stderr.contains(&found) && check.stderr.contains(&mend),
+            "{check}"
+        );
+        machine.run(&format!("chmod go-w {directory}")).ok();
+        machine.run_as("alice", "nix-ns check").ok();
         gets_one(&machine);
     }
 }

@@ -76,7 +76,7 @@ fn site_draft(file: &Path) -> Result<Site, Error> {
 fn check_user(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
     let account = account_database::account(Uid::current().as_raw())?;
     let user = if file == account.home.join(USER_FILE) {
-        OwnedFile::read(file, account.uid)?
+        OwnedFile::read_below(&account.home, USER_FILE, account.uid)?
     } else {
         OwnedFile::read_draft(file)?
     };
@@ -106,7 +106,7 @@ fn check_own(output: &mut dyn Write) -> Result<(), Vec<Error>> {
 }
 
 fn own_user(file: &Path, account: &Account) -> Result<Option<User>, config::Error> {
-    match OwnedFile::read(file, account.uid)? {
+    match OwnedFile::read_below(&account.home, USER_FILE, account.uid)? {
         Some(read) => User::parse(&read.text, file).map(Some),
         None => Ok(None),
     }

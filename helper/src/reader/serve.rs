@@ -86,7 +86,8 @@ fn read_user(
     fingerprint: &mut Option<Fingerprint>,
 ) -> Result<Option<User>, String> {
     let path = account.home.join(config::USER_FILE);
-    let file = OwnedFile::read(&path, account.uid).map_err(|error| error.to_string())?;
+    let file = OwnedFile::read_below(&account.home, config::USER_FILE, account.uid)
+        .map_err(|error| error.to_string())?;
     let Some(file) = file else { return Ok(None) };
     *fingerprint = Some(file.fingerprint);
     User::parse(&file.text, &path)

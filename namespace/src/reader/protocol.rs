@@ -82,7 +82,10 @@ impl Reply {
             },
             "not-opted-in" if rest.is_empty() => Finding::NotOptedIn,
             "disabled" if rest.is_empty() => Finding::Disabled,
-            "refused" => Finding::Refused(config::printable(&String::from_utf8_lossy(rest))),
+            "refused" => {
+                let why = String::from_utf8_lossy(rest);
+                Finding::Refused(config::printable_message(&why))
+            }
             _ => return None,
         };
         Some(Self { user, finding })
@@ -142,5 +145,25 @@ mod tests {
             panic!("{reply:?}")
         };
         assert!(!why.contains(['\n', '\u{1b}']), "{why}");
+    }
+
+    #[test]
+    fn a_refusal_arrives_whole_and_a_flood_does_not() {
+        let refused = |why: &str| {
+            let sent = Reply {
+                user: None,
+                finding: Finding::Refused(why.to_owned()),
+            };
+            let reply = Reply::parse(&sent.to_bytes()).unwrap();
+            let Finding::Refused(why) = reply.finding else {
+                panic!("{reply:?}")
+            };
+            why
+        };
+        // As long as parts are ever shown, in the longest characters.
+        let part = config::printable(&"\u{1f600}".repeat(5_000));
+        let why = format!("{part}: {part} leads to {part}; remove it");
+        assert_eq!(refused(&why), why);
+        assert_eq!(refused(&"\n".repeat(100_000)).chars().count(), 2048);
     }
 }

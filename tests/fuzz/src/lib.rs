@@ -69,7 +69,8 @@ pub fn record(bytes: &[u8]) {
         return;
     };
     let text = record.to_text();
-    assert_eq!(Record::parse(&text), Some(record.clone()), "{text:?}");
+    // One text for each record, in every number of it: no sign, no zero, no blank.
+    assert_eq!(text.as_bytes(), bytes, "{record:?}");
     assert!((1..=LONGEST_PATH).contains(&record.path.as_os_str().len()));
     assert!(text.len() < 4095, "a symbolic link would not hold it");
 }
@@ -117,10 +118,21 @@ pub fn reply(bytes: &[u8]) {
     let Some(reply) = Reply::parse(bytes) else {
         return;
     };
+    let again = reply.to_bytes();
     if let Finding::Refused(why) = &reply.finding {
-        is_printable(why);
+        is_one_line(why);
+        assert!(why.chars().count() <= 2048);
+        // What is said may be escaped, and what comes before it not be otherwise.
+        let head = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n');
+        let (head, again_head) = (head(bytes), head(&again));
+        assert_eq!(
+            head.and_then(|end| bytes.get(..end)),
+            again_head.and_then(|end| again.get(..end))
+        );
+        assert_eq!(Reply::parse(&again), Some(reply));
+    } else {
+        assert_eq!(again, bytes);
     }
-    assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
 }
 
 /// The words after the module's name in `/etc/pam.d`, one a line.
@@ -204,6 +216,11 @@ fn is_one_line_with_a_place(message: &str) {
 }
 
 fn is_printable(text: &str) {
+    is_one_line(text);
+    assert!(text.chars().count() <= 512);
+}
+
+fn is_one_line(text: &str) {
     assert!(!text.contains(char::is_control), "{text:?}");
     // Right-to-left and left-to-right overrides and isolates.
     let bidi = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
@@ -211,7 +228,6 @@ fn is_printable(text: &str) {
         !text.contains(|it| bidi.iter().any(|range| range.contains(&it))),
         "{text:?}"
     );
-    assert!(text.chars().count() <= 512);
 }
 
 fn every_answer_is_below_a_root(site: &Site, user: Option<&User>) {

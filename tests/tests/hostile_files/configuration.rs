@@ -1,7 +1,7 @@
 //! The configuration file: what is there instead of it, what is in it, what is
 //! above it, and what it becomes while it is read.
 
-use tests::hostile::End::{self, Either, Late, Own, Refused};
+use tests::hostile::End::{self, Either, Late, Own, Refused, Silent};
 use tests::hostile::Step::{Alice, AliceKeeps, Bob, BobKeeps, Config, ConfigBytes, Root};
 use tests::hostile::{Family, Scene};
 use tests::machine_or_skip;
@@ -11,6 +11,9 @@ use crate::{Case, MANY, STORE, play};
 const NOT_REGULAR: End = Refused("not a regular file");
 const DENIED: End = Refused("permission denied");
 const BOBS: End = Refused("belongs to uid 1002");
+const BOBS_HOME: End = Refused("others can change /home/bob (owner uid 1002");
+const OPEN: End =
+    Refused("can change /home/alice/.config/nix-ns (owner uid 1001, mode 0777), and with it");
 const TOO_LARGE: End = Refused("larger than 65536 bytes");
 
 /// What is there instead of a file of hers.
@@ -18,7 +21,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
     (
         "a link to bob's secret",
         &[Alice("ln -sf /home/bob/secret $C")],
-        DENIED,
+        BOBS_HOME,
     ),
     (
         "a link to the shadow file",
@@ -36,7 +39,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
             Bob("echo 'enable = true' >~/open"),
             Alice("ln -sf /home/bob/open $C"),
         ],
-        BOBS,
+        BOBS_HOME,
     ),
     (
         "a link through the root of a process to the shadow file",
@@ -76,7 +79,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
     (
         "a link to the standard input",
         &[Alice("ln -sf /dev/stdin $C")],
-        NOT_REGULAR,
+        Refused("is not there"),
     ),
     (
         "a link to the reader's environment",
@@ -152,7 +155,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
             BobKeeps("exec 3<~/secret; echo $$ >/srv/common/pid; echo ready; sleep 1000"),
             Alice("ln -sf /proc/$(cat /srv/common/pid)/fd/3 $C"),
         ],
-        DENIED,
+        Refused("others can change /proc/"),
     ),
     (
         "a link to words of bob's",
@@ -160,7 +163,7 @@ const IN_PLACE_OF_THE_FILE: &[Case] = &[
             BobKeeps("echo $$ >/srv/common/pid; echo ready; sleep 1000"),
             Alice("ln -sf /proc/$(cat /srv/common/pid)/cmdline $C"),
         ],
-        BOBS,
+        Refused("others can change /proc/"),
     ),
     (
         "a link into a user namespace",
@@ -367,7 +370,7 @@ const ABOVE_THE_FILE: &[Case] = &[
     (
         "a directory that is a link to bob's",
         &[Alice("rm -r ~/.config; ln -s ~bob/.config ~/.config")],
-        BOBS,
+        BOBS_HOME,
     ),
     (
         "a directory that is a link to itself",
@@ -392,12 +395,12 @@ const ABOVE_THE_FILE: &[Case] = &[
     (
         "a directory of bob's with his file",
         &[Root("chown -R bob ~alice/.config")],
-        BOBS,
+        Refused("can change /home/alice/.config (owner uid 1002"),
     ),
     (
         "a directory of bob's that is closed to her",
         &[Root("chown bob ~alice/.config; chmod 700 ~alice/.config")],
-        DENIED,
+        Refused("can change /home/alice/.config (owner uid 1002"),
     ),
     (
         "an open directory, in which bob puts his file",
@@ -405,7 +408,7 @@ const ABOVE_THE_FILE: &[Case] = &[
             Alice("chmod 755 ~; chmod 777 ~/.config/nix-ns"),
             Bob("rm $C; echo 'enable = true' >$C"),
         ],
-        BOBS,
+        OPEN,
     ),
     (
         "an open directory, in which bob puts a link to the shadow file",
@@ -413,7 +416,7 @@ const ABOVE_THE_FILE: &[Case] = &[
             Alice("chmod 755 ~; chmod 777 ~/.config/nix-ns"),
             Bob("ln -sf /etc/shadow $C"),
         ],
-        DENIED,
+        OPEN,
     ),
     (
         "an open directory, in which bob puts a link to his words",
@@ -421,7 +424,7 @@ const ABOVE_THE_FILE: &[Case] = &[
             Alice("chmod 755 ~; chmod 777 ~/.config/nix-ns"),
             BobKeeps("ln -sf /proc/$$/cmdline $C; echo ready; sleep 1000"),
         ],
-        BOBS,
+        OPEN,
     ),
     (
         "an open directory, in which bob puts a directory of his",
@@ -429,7 +432,7 @@ const ABOVE_THE_FILE: &[Case] = &[
             Alice("chmod 755 ~; chmod 777 ~/.config/nix-ns"),
             Bob("rm $C; mkdir $C"),
         ],
-        NOT_REGULAR,
+        OPEN,
     ),
     (
         "an open home, in which bob puts his configuration",
@@ -439,7 +442,71 @@ const ABOVE_THE_FILE: &[Case] = &[
                 "mv ~alice/.config ~alice/c; mkdir -p ~alice/.config/nix-ns; echo 'enable = true' >$C",
             ),
         ],
-        BOBS,
+        Refused("can change /home/alice/.config (owner uid 1002"),
+    ),
+    (
+        "an open directory, with her own file in it",
+        &[Alice("chmod 777 ~/.config/nix-ns")],
+        OPEN,
+    ),
+    (
+        "an open directory above that, in which bob puts another of her own",
+        &[
+            Alice("chmod 755 ~; cp -r ~/.config/nix-ns ~/.config/old; chmod 777 ~/.config"),
+            Bob("cd ~alice/.config; mv nix-ns new; mv old nix-ns"),
+        ],
+        Refused("; `chmod go-w /home/alice/.config`"),
+    ),
+    (
+        "a directory that her group can write",
+        &[Alice("chmod 775 ~/.config")],
+        Refused("(owner uid 1001, mode 0775)"),
+    ),
+    (
+        "a directory that anybody can write, and only owners change",
+        &[Alice("chmod 1777 ~/.config")],
+        Own(STORE),
+    ),
+    (
+        "links, as stow makes them",
+        &[Alice(
+            "mkdir -p ~/dotfiles/nix-ns; mv $C ~/dotfiles/nix-ns; rmdir ~/.config/nix-ns; \
+             ln -s ../dotfiles/nix-ns ~/.config/nix-ns",
+        )],
+        Own(STORE),
+    ),
+    (
+        "links, as stow makes them, into an open directory",
+        &[Alice(
+            "mkdir -p ~/dotfiles/nix-ns; mv $C ~/dotfiles/nix-ns; chmod 777 ~/dotfiles; \
+             ln -s ../../dotfiles/nix-ns/config.toml $C",
+        )],
+        Refused("can change /home/alice/dotfiles (owner uid 1001, mode 0777)"),
+    ),
+    (
+        "a link to a directory of hers on a scratch disk",
+        &[
+            Root("chmod 1777 /scratch"),
+            Alice(
+                "mkdir /scratch/alice; mv $C /scratch/alice; ln -s /scratch/alice/config.toml $C",
+            ),
+        ],
+        Own(STORE),
+    ),
+    (
+        "a link to a link of bob's, to a file of hers",
+        &[
+            Root("chmod 1777 /scratch"),
+            Bob("ln -s /home/alice/c /scratch/c"),
+            Alice("mv $C ~/c; ln -s /scratch/c $C"),
+        ],
+        Refused("others can change /scratch/c (owner uid 1002"),
+    ),
+    ("nothing at all", &[Alice("rm -r ~/.config")], Silent),
+    (
+        "nothing at all, in a home in which only owners rename",
+        &[Alice("rm -r ~/.config; chmod 1777 ~")],
+        Silent,
     ),
     (
         "an open home, in which bob puts a directory for the store",
@@ -475,12 +542,12 @@ const ABOVE_THE_FILE: &[Case] = &[
         Refused("config.toml"),
     ),
     (
-        "a link to a file system of bob's that never answers",
+        "a link through bob's home to a file system that never answers",
         &[
             BobKeeps("mkdir ~/m; serve mute ~/m allow_other"),
             Alice("rm $C; ln -s ~bob/m/c $C"),
         ],
-        Late("did not answer"),
+        BOBS_HOME,
     ),
 ];
 

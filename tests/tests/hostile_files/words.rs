@@ -64,16 +64,23 @@ fn nothing_a_user_writes_steers_the_log_or_the_terminal() {
             family.case(&format!("{name} {place}"), || scene.play(steps, end));
         };
         let key = format!("\"{toml}\" = 1\n");
-        // The end of a long message is cut.
-        case("in a key", &[Config(&key)], Refused("config.toml:1:1: `"));
+        // What to do stands at the end, and is there however long the text is.
+        let keys = "the keys are `enable`, `source_path`, `allow_symlinks`";
+        case("in a key", &[Config(&key)], Refused(keys));
         let value = format!("enable = \"{toml}\"\n");
         case(
             "in a value",
             &[Config(&value)],
-            Refused("config.toml:1:10: invalid type"),
+            Refused("expected a boolean"),
         );
         let path = format!("source_path = \"../{toml}\"\n");
         case("in a path", &[Config(&path)], Refused("config.toml:1:15"));
+        // As long as a path may be.
+        let path = format!("source_path = \"../{}\"\n", raw.repeat(4_000 / raw.len()));
+        let what = Refused("write the path without it");
+        if !raw.contains(char::is_control) && raw.len() < 4_000 {
+            case("all over a path", &[Config(&path)], what);
+        }
         let bare = format!("enable = {raw}\n");
         case(
             "in what is no TOML",
