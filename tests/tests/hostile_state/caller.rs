@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use tests::hostile::Family;
-use tests::{ENTER, LEAVE, User, machine_or_skip};
+use tests::{ENTER, LEAVE, machine_or_skip};
 
-use super::bench::{Bench, DOORS, Door, Doors, FEW_DOORS, PATIENCE, door, quoted, short};
+use super::bench::{Bench, Door, Doors, FEW_DOORS, PATIENCE, door, quoted, short};
 
 /// Without a shell before the command, which could mend what is broken.
 const BARE_DOORS: &[Door] = &[
@@ -44,6 +44,7 @@ fn no_state_of_the_caller_keeps_a_session_on_alices_nix() {
         opened += bench.take_with(&mut family, &name, &shell, &around, FEW_DOORS, must);
     }
     on_the_host(&bench, &mut family, &shell);
+    traced(&bench, &mut family, &shell);
     family.case("not every harsh state shuts every door", || {
         (opened > 50)
             .then_some(())
@@ -380,20 +381,8 @@ fn with_any_number_of_descriptors_the_plain_lines_are_enough() {
     family.finish();
 }
 
-/// Of a su that is killed, stopped or traced, nothing is left that helps.
-#[test]
-fn a_tracer_of_alices_gets_nothing() {
-    let bench = Bench::set_up(machine_or_skip!());
-    let machine = &bench.machine;
-    let mut family = Family::new("caller state, tracing");
-    let stay = bench.alice_stays("env");
-    let shell = bench.alice_with(stay.process);
-    machine.write(
-        "/usr/local/bin/su-and-wait",
-        "#!/bin/sh\nsu $1 -c 'echo in; sleep 3' & sleep 0.5; pgrep -x su\nwait\n",
-        0o755,
-        &User::root(),
-    );
+/// The kernel lets nobody look into a program of root's.
+fn traced(bench: &Bench, family: &mut Family, shell: &str) {
     for name in ["root", "bob", "carol"] {
         for what in [
             "strace -p #",
@@ -412,7 +401,7 @@ fn a_tracer_of_alices_gets_nothing() {
                      victim=$(pgrep -P $! -x su || pgrep -x su | head -1); victim=${{victim:-$!}}; \
                      timeout 2 {what} >/dev/null 2>&1 && echo TRACED; kill $victim"
                 );
-                let output = machine.run_within(
+                let output = bench.machine.run_within(
                     Duration::from_secs(8),
                     &format!("{shell} {}", quoted(&line)),
                 );
@@ -421,6 +410,4 @@ fn a_tracer_of_alices_gets_nothing() {
             });
         }
     }
-    bench.take(&mut family, "and then", &shell, DOORS, Doors::Open);
-    family.finish();
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use tests::hostile::Family;
+use tests::whereabouts::Stay;
 use tests::{kernel, machine_or_skip};
 
 use super::bench::{Bench, DOORS, Doors, FEW_DOORS, fails, in_time, quoted, short};
@@ -174,32 +175,6 @@ const USER_NAMESPACES: [(&str, &str); 4] = [
     ),
 ];
 
-#[test]
-fn a_user_namespace_of_alices_leads_to_nobody() {
-    let bench = Bench::set_up(machine_or_skip!());
-    let machine = &bench.machine;
-    machine
-        .run("echo alice:100000:65536 | tee /etc/subuid >/etc/subgid")
-        .ok();
-    let mut family = Family::new("forged identity, user namespaces");
-    let stay = bench.alice_stays("env");
-    for (how, unshare) in USER_NAMESPACES {
-        for (what, prepare) in AS_ROOT_OF_HERS {
-            let inner = format!("{{ {prepare}; }} 2>/dev/null; exec sh -c \"$0\"");
-            let shell = format!(
-                "{} {}",
-                bench.alice_with(stay.process),
-                quoted(&format!("exec {unshare} sh -c {} \"$0\"", quoted(&inner)))
-            );
-            let name = format!("{how}, {what}");
-            family.case(&format!("{name}: alice herself"), || bench.is_hers(&shell));
-            // No setuid program of root's works there: not even to be refused.
-            bench.take(&mut family, &name, &shell, FEW_DOORS, Doors::MayStayShut);
-        }
-    }
-    family.finish();
-}
-
 /// An administrator looks into a user namespace of alice's, and goes on by a door
 /// of PAM's: there, root is real, and the marker may be alice's.
 #[test]
@@ -208,6 +183,7 @@ fn a_marker_of_alices_fools_no_administrator() {
     let machine = &bench.machine;
     let mut family = Family::new("forged identity, forged marker");
     let stay = bench.alice_stays("env");
+    in_user_namespaces(&bench, &mut family, &stay);
     let marker = machine.run(&format!(
         "nsenter -t {} -m readlink /run/nix-ns/self/namespace",
         stay.process
@@ -251,6 +227,27 @@ fn a_marker_of_alices_fools_no_administrator() {
     }
     family.case("afterwards, by ssh", || bench.all_come_by_ssh());
     family.finish();
+}
+
+/// No setuid program of root's works there: not even to be refused.
+fn in_user_namespaces(bench: &Bench, family: &mut Family, stay: &Stay) {
+    let machine = &bench.machine;
+    machine
+        .run("echo alice:100000:65536 | tee /etc/subuid >/etc/subgid")
+        .ok();
+    for (how, unshare) in USER_NAMESPACES {
+        for (what, prepare) in AS_ROOT_OF_HERS {
+            let inner = format!("{{ {prepare}; }} 2>/dev/null; exec sh -c \"$0\"");
+            let shell = format!(
+                "{} {}",
+                bench.alice_with(stay.process),
+                quoted(&format!("exec {unshare} sh -c {} \"$0\"", quoted(&inner)))
+            );
+            let name = format!("{how}, {what}");
+            family.case(&format!("{name}: alice herself"), || bench.is_hers(&shell));
+            bench.take(family, &name, &shell, FEW_DOORS, Doors::MayStayShut);
+        }
+    }
 }
 
 /// The text of a marker for a process's namespace: alice knows all of it.
