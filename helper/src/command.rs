@@ -2,6 +2,10 @@
 
 pub mod check;
 pub mod error;
+pub mod init;
+pub mod purge;
+
+mod own_store;
 
 use std::io::Write;
 
@@ -18,6 +22,8 @@ pub struct NixNs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Check(check::Check),
+    Init(init::Init),
+    Purge(purge::Purge),
 }
 
 impl NixNs {
@@ -29,6 +35,8 @@ impl NixNs {
     pub fn run(&self, output: &mut dyn Write) -> Result<(), Vec<Error>> {
         match &self.command {
             Command::Check(check) => check.run(output),
+            Command::Init(init) => init.run(output),
+            Command::Purge(purge) => purge.run(output),
         }
     }
 }
