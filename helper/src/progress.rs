@@ -109,14 +109,19 @@ impl<'a> Screen<'a> {
 
     /// Begins to show how far something is: `doing` is "copying".
     pub fn progress(&mut self, doing: &'static str, total: Option<Amount>) -> Progress<'_> {
-        Progress {
+        let mut progress = Progress {
             output: self.output,
             terminal: self.terminal,
             doing,
             total,
             done: Amount::default(),
             next: Instant::now(),
+        };
+        // What is done at once needs no line in a log.
+        if !progress.terminal {
+            progress.pause();
         }
+        progress
     }
 }
 
@@ -138,12 +143,10 @@ impl Progress<'_> {
     pub fn add(&mut self, bytes: u64) -> io::Result<()> {
         self.done.files = self.done.files.saturating_add(1);
         self.done.bytes = self.done.bytes.saturating_add(bytes);
-        let now = Instant::now();
-        if now < self.next {
+        if Instant::now() < self.next {
             return Ok(());
         }
-        let pause = if self.terminal { REDRAW } else { NEXT_LINE };
-        self.next = now.checked_add(pause).unwrap_or(now);
+        self.pause();
         self.show()
     }
 
@@ -157,6 +160,12 @@ impl Progress<'_> {
             self.output.flush()?;
         }
         Ok(self.done)
+    }
+
+    fn pause(&mut self) {
+        let pause = if self.terminal { REDRAW } else { NEXT_LINE };
+        let now = Instant::now();
+        self.next = now.checked_add(pause).unwrap_or(now);
     }
 
     fn show(&mut self) -> io::Result<()> {
@@ -227,6 +236,7 @@ mod tests {
         let total = total.map(|files| Amount { files, bytes: 0 });
         let mut progress = screen.progress("copying", total);
         progress.done.files = files;
+        progress.next = Instant::now();
         progress.add(2048).unwrap();
         // Too soon for another.
         progress.add(0).unwrap();
@@ -251,5 +261,12 @@ mod tests {
     #[test]
     fn a_log_gets_a_line() {
         assert_eq!(shown(false, None, 4), "copying: 5 files, 2.0 KiB\n");
+        let mut output = Vec::new();
+        let mut screen = Screen {
+            output: &mut output,
+            terminal: false,
+        };
+        screen.progress("copying", None).add(1).unwrap();
+        assert!(output.is_empty(), "for what is done at once");
     }
 }

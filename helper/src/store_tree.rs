@@ -40,6 +40,6 @@ pub use count::{Count, count};
 pub use error::Error;
 pub use found::Found;
 pub use in_use::{Process, processes_on};
-pub use purge::{Purge, Purged, Set};
+pub use purge::{Purge, Purged};
 pub use remove::Left;
-pub use take_over::{COPYING, TakenOver, take_over};
+pub use take_over::{COPYING, TakenOver, take_over, tidy_up};

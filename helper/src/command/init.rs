@@ -14,7 +14,7 @@ use super::Error;
 use super::own_store::Own;
 use crate::progress::Screen;
 use crate::reader::open_store;
-use crate::store_tree::{self, COPYING, Found, TakenOver, processes_on, take_over};
+use crate::store_tree::{self, COPYING, Found, TakenOver, processes_on, take_over, tidy_up};
 
 /// Make your store directory and a commented configuration.
 ///
@@ -60,6 +60,7 @@ impl Init {
             None => screen.say(format_args!("{}: the store directory", shown(&store.path)))?,
         }
         configure(&own, screen)?;
+        tidy_up(&store, screen)?;
         warn(&store, screen)?;
         say_what_is_next(&store, screen)
     }

@@ -10,7 +10,7 @@ use super::Error;
 use super::own_store::Own;
 use crate::progress::Screen;
 use crate::reader::open_store;
-use crate::store_tree::{Found, Purge as Doomed, Purged, Set};
+use crate::store_tree::{Found, Purge as Doomed, Purged};
 
 /// Remove a store.
 ///
@@ -52,9 +52,9 @@ impl Purge {
                 return Err(Error::NoStore(path.as_path().to_owned()));
             }
             let found = Found::own(&open_store(&path, allow_symlinks)?, home)?;
-            return Ok(Doomed::of(found, Set::Configured)?);
+            return Ok(Doomed::of(found)?);
         };
-        Ok(Doomed::of(Found::open(path, home)?, Set::Named)?)
+        Ok(Doomed::of(Found::open(path, home)?)?)
     }
 }
 

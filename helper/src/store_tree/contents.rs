@@ -109,3 +109,33 @@ pub(super) fn set_time(file: impl AsFd, stat: &FileStat) -> nix::Result<()> {
 pub(super) fn time(stat: &FileStat) -> TimeSpec {
     TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use rustix::fs::{getxattr, setxattr};
+
+    use super::*;
+
+    /// In the build directory: not every file system has attributes of a user's.
+    #[test]
+    fn attributes_of_the_users_are_copied_even_to_what_is_read_only() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/attributes");
+        fs::create_dir_all(&directory).unwrap();
+        let (from, to) = (directory.join("from"), directory.join("to"));
+        fs::write(&from, "").unwrap();
+        fs::write(&to, "").unwrap();
+        for value in [&b"value"[..], &[0xff; 2000]] {
+            setxattr(&from, "user.nix-ns", value, XattrFlags::empty()).unwrap();
+            let found = attributes(fs::File::open(&from).unwrap()).unwrap();
+            assert_eq!(found, [("user.nix-ns".into(), value.to_owned())]);
+            set_attributes(fs::File::open(&to).unwrap(), &found).unwrap();
+            let mut copied = vec![0; MOST];
+            let length = getxattr(&to, "user.nix-ns", &mut *copied).unwrap();
+            assert_eq!(&copied[..length], value);
+        }
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

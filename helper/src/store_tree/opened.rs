@@ -18,7 +18,12 @@ const OWNERS: u32 = 0o700;
 /// Opens something in a directory, or the directory above it by `..`; never
 /// waits, whatever it is.
 pub(super) fn open(at: impl AsFd, name: &OsStr, flags: OFlag) -> nix::Result<OwnedFd> {
-    let never = OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let mut never = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    // Not waited for is what is not opened but for reference; the kernel refuses
+    // flags that mean nothing.
+    if !flags.contains(OFlag::O_PATH) {
+        never |= OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    }
     let how = OpenHow::new()
         .flags(flags | never)
         .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV);

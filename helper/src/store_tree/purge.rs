@@ -27,15 +27,6 @@ use crate::progress::{Amount, Progress};
 const PURGING: &str = ".nix-ns-purging";
 const STORE: &str = "store";
 
-/// Whose directory it is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Set {
-    /// By the configuration: it may be as empty as the day it was made.
-    Configured,
-    /// By its path on the command line.
-    Named,
-}
-
 /// A directory that may be removed.
 #[derive(Debug)]
 pub struct Purge(Found);
@@ -50,17 +41,16 @@ pub struct Purged {
 }
 
 impl Purge {
-    /// Checks that a directory is a store, or what is left of one, and that
-    /// nobody uses it.
+    /// Checks that a directory is a store, or what is left of one, be it nothing,
+    /// and that nobody uses it.
     ///
     /// # Errors
     /// If not.
-    pub fn of(found: Found, set: Set) -> Result<Self, Error> {
+    pub fn of(found: Found) -> Result<Self, Error> {
         let names = names(found.directory.as_fd(), &found.path)?;
         let begun = names.iter().any(|name| is_ours(name));
-        let empty = names.is_empty() && set == Set::Configured;
         let purge = Self(found);
-        if !begun && !empty && !purge.is_remainder() {
+        if !begun && !names.is_empty() && !purge.is_remainder() {
             purge.0.must_be_store()?;
         }
         purge.must_be_unused()?;

@@ -12,8 +12,9 @@
 //! | `tree` | the copy, as far as it is |
 //! | `ready` | the whole copy, of which every name is then moved out |
 //!
-//! and is called `.nix-ns-copied` when only its own removal is left to do. So a
-//! kill at any moment leaves something that the next run goes on with.
+//! When all is in its place, a symlink `.nix-ns-copied` says of what, until this
+//! has been told. So a kill at any moment leaves something that the next run goes
+//! on with.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -33,11 +34,12 @@ use super::nix_lock;
 use super::opened;
 use super::remove::remove;
 use super::room;
-use crate::progress::{Amount, Progress, Screen};
+use super::walk::names;
+use crate::progress::{Amount, Screen};
 
 /// Where a store directory holds a copy that is not whole yet.
 pub const COPYING: &str = ".nix-ns-copying";
-/// Where a store directory holds what is left of a copy that is in its place.
+/// Says in a store directory what was copied into it.
 pub(super) const COPIED: &str = ".nix-ns-copied";
 const FROM: &str = "from";
 const LINKS: &str = "links";
@@ -65,7 +67,7 @@ pub enum TakenOver {
 /// kernel says no. Nothing is lost by any of these, nor by a kill.
 pub fn take_over(source: &Found, store: &Found, screen: &mut Screen) -> Result<TakenOver, Error> {
     must_lie_outside(store, source)?;
-    if tidy_up(store, screen)?.as_ref() == Some(&source.path) {
+    if was_copied(source, store)? {
         return Ok(TakenOver::Copied {
             amount: None,
             left_out: Vec::new(),
@@ -74,6 +76,9 @@ pub fn take_over(source: &Found, store: &Found, screen: &mut Screen) -> Result<T
     if let Some(copying) = Copying::begun(source, store)? {
         let _nobody = nix_lock::take(source.directory.as_fd(), &source.path)?;
         return copying.go_on(source, store, screen);
+    }
+    if was_moved(source, store)? {
+        return Ok(TakenOver::Moved);
     }
     source.must_be_store()?;
     let _nobody = nix_lock::take(source.directory.as_fd(), &source.path)?;
@@ -84,20 +89,45 @@ pub fn take_over(source: &Found, store: &Found, screen: &mut Screen) -> Result<T
     Copying::begin(source, store)?.go_on(source, store, screen)
 }
 
-/// Removes what is left of a copy that is in its place, and tells what it is a
-/// copy of.
-fn tidy_up(store: &Found, screen: &mut Screen) -> Result<Option<PathBuf>, Error> {
-    let copied = match opened::own_directory(&store.directory, COPIED.as_ref()) {
-        Err(Errno::ENOENT) => return Ok(None),
-        answer => Copying::with(answer, store, COPIED)?,
-    };
-    let from = copied.from()?;
-    let mut progress = screen.progress("tidying up", None);
-    copied.remove(&mut progress)?;
-    progress.finish()?;
-    unlinkat(&store.directory, COPIED, UnlinkatFlags::RemoveDir)
-        .map_err(|errno| Error::denied(&store.path, COPIED.as_ref(), "removed", errno))?;
-    Ok(from)
+/// Whether an earlier run has copied this source, and was killed then.
+fn was_copied(source: &Found, store: &Found) -> Result<bool, Error> {
+    match readlinkat(&store.directory, COPIED) {
+        Ok(from) => Ok(Path::new(&from) == source.path),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(Error::denied(&store.path, COPIED.as_ref(), "read", errno)),
+    }
+}
+
+/// Whether an earlier run has moved this source, and was killed then.
+fn was_moved(source: &Found, store: &Found) -> Result<bool, Error> {
+    let emptied = names(source.directory.as_fd(), &source.path)?.is_empty();
+    let moved = emptied && store.is_store()?;
+    if moved {
+        remove_emptied(source);
+    }
+    Ok(moved)
+}
+
+/// Removes what is left of a copy that is in its place.
+///
+/// The last step: until it is done, the same command finds out that it was
+/// successful.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn tidy_up(store: &Found, screen: &mut Screen) -> Result<(), Error> {
+    if !store.has(COPIED) {
+        return Ok(());
+    }
+    if let Ok(rest) = opened::own_directory(&store.directory, COPYING.as_ref()) {
+        let mut progress = screen.progress("tidying up", None);
+        remove(rest, &store.path.join(COPYING), Some(&mut progress))?;
+        progress.finish()?;
+        unlinkat(&store.directory, COPYING, UnlinkatFlags::RemoveDir)
+            .map_err(|errno| Error::denied(&store.path, COPYING.as_ref(), "removed", errno))?;
+    }
+    unlinkat(&store.directory, COPIED, UnlinkatFlags::NoRemoveDir)
+        .map_err(|errno| Error::denied(&store.path, COPIED.as_ref(), "removed", errno))
 }
 
 /// Before hours go into a copy that cannot be put in its place.
@@ -141,7 +171,7 @@ impl Copying {
     fn begun(source: &Found, store: &Found) -> Result<Option<Self>, Error> {
         let copying = match opened::own_directory(&store.directory, COPYING.as_ref()) {
             Err(Errno::ENOENT) => return Ok(None),
-            answer => Self::with(answer, store, COPYING)?,
+            answer => Self::with(answer, store)?,
         };
         match copying.from()? {
             Some(from) if from == source.path => Ok(Some(copying)),
@@ -160,20 +190,16 @@ impl Copying {
     fn begin(source: &Found, store: &Found) -> Result<Self, Error> {
         make_directory(&store.directory, COPYING, &store.path)?;
         let directory = opened::own_directory(&store.directory, COPYING.as_ref());
-        let copying = Self::with(directory, store, COPYING)?;
+        let copying = Self::with(directory, store)?;
         copying.call_source(source)?;
         Ok(copying)
     }
 
-    fn with(
-        directory: nix::Result<OwnedFd>,
-        store: &Found,
-        name: &'static str,
-    ) -> Result<Self, Error> {
-        let denied = |errno| Error::denied(&store.path, name.as_ref(), "opened", errno);
+    fn with(directory: nix::Result<OwnedFd>, store: &Found) -> Result<Self, Error> {
+        let denied = |errno| Error::denied(&store.path, COPYING.as_ref(), "opened", errno);
         Ok(Self {
             directory: directory.map_err(denied)?,
-            path: store.path.join(name),
+            path: store.path.join(COPYING),
         })
     }
 
@@ -205,9 +231,8 @@ impl Copying {
                 .map_err(|errno| self.denied(TREE, "moved", errno))?;
         }
         self.put_in_place(store)?;
-        renameat(&store.directory, COPYING, &store.directory, COPIED)
-            .map_err(|errno| Error::denied(&store.path, COPYING.as_ref(), "moved", errno))?;
-        tidy_up(store, screen)?;
+        symlinkat(source.path.as_path(), &store.directory, COPIED)
+            .map_err(|errno| Error::denied(&store.path, COPIED.as_ref(), "made", errno))?;
         Ok(TakenOver::Copied { amount, left_out })
     }
 
@@ -267,26 +292,6 @@ impl Copying {
             Moved::All => Ok(()),
             Moved::OtherFileSystem => Err(Error::Mounted(self.path.clone())),
         }
-    }
-
-    /// What it is a copy of goes last: the next run asks for that.
-    fn remove(&self, progress: &mut Progress) -> Result<(), Error> {
-        for name in [LINKS, READY] {
-            if is_directory(&self.directory, name) {
-                remove(self.open(name)?, &self.path.join(name), Some(progress))?;
-                unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir)
-                    .map_err(|errno| self.denied(name, "removed", errno))?;
-            }
-        }
-        unlinkat(&self.directory, FROM, UnlinkatFlags::NoRemoveDir)
-            .or_else(|errno| {
-                if errno == Errno::ENOENT {
-                    Ok(())
-                } else {
-                    Err(errno)
-                }
-            })
-            .map_err(|errno| self.denied(FROM, "removed", errno))
     }
 
     fn open(&self, name: &'static str) -> Result<OwnedFd, Error> {
