@@ -79,14 +79,16 @@ fn read_all(
     mut read: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
 ) -> rustix::io::Result<Vec<u8>> {
     // Most files have none: nothing is reserved for those.
-    let length = read(&mut [])?;
-    if length == 0 {
-        return Ok(Vec::new());
+    let mut few = [0; 256];
+    match read(&mut few) {
+        Ok(length) => return Ok(few.get(..length).unwrap_or_default().to_owned()),
+        Err(RawErrno::RANGE) => {}
+        Err(errno) => return Err(errno),
     }
-    let mut buffer = vec![0; MOST];
-    let length = read(&mut buffer)?;
-    buffer.truncate(length);
-    Ok(buffer)
+    let mut many = vec![0; MOST];
+    let length = read(&mut many)?;
+    many.truncate(length);
+    Ok(many)
 }
 
 /// Gives a file extended attributes, as far as its file system takes them.

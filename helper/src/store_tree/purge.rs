@@ -80,12 +80,12 @@ impl Purge {
         self.must_be_unused()?;
         let _nobody = nix_lock::take(self.0.directory.as_fd(), &self.0.path)?;
         let mut left = Left::default();
-        let doomed = if self.is_remainder() {
-            self.0.directory.try_clone()?
+        let (doomed, path) = if self.is_remainder() {
+            (self.0.directory.try_clone()?, self.0.path.clone())
         } else {
-            self.set_aside(&mut left)?
+            (self.set_aside(&mut left)?, self.0.path.join(PURGING))
         };
-        let removed = remove(doomed, &self.0.path, Some(&mut progress))?;
+        let removed = remove(doomed, &path, Some(&mut progress))?;
         left.add(removed);
         let amount = progress.finish()?;
         if left.files == 0 {

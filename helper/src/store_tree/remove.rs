@@ -130,6 +130,7 @@ impl Visit for Remover<'_, '_> {
                 self.entered.push(self.state());
                 Ok(Some(directory))
             }
+            Err(Errno::ENOENT) => Ok(None),
             Err(errno) => {
                 self.not_removed(at, name, errno);
                 Ok(None)

@@ -97,7 +97,8 @@ fn enter(
         return Ok(false);
     };
     if !opened::is_directory(&stat) {
-        return Err(Error::Changed(path.join(name)));
+        let changed = Error::Changed(path.join(name));
+        return visitor.unseen(changed).map(|()| false);
     }
     let Some(directory) = visitor.enter(place, name, &stat)? else {
         return Ok(false);
