@@ -11,6 +11,15 @@ use super::Error;
 use super::check::{host_name, memberships, own_user};
 use crate::account_database;
 
+/// The caller's account. Not root's: root has no `/nix`, and what races with a
+/// user's own process must not run with root's rights.
+pub(super) fn own_account() -> Result<Account, Error> {
+    if Uid::current().is_root() || geteuid().is_root() {
+        return Err(Error::Root);
+    }
+    Ok(account_database::account(Uid::current().as_raw())?)
+}
+
 /// The caller, and what the configurations say of them.
 pub(super) struct Own {
     pub(super) account: Account,
@@ -21,12 +30,8 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Not root's: there is nothing to find out about root.
     pub(super) fn read() -> Result<Self, Error> {
-        if Uid::current().is_root() || geteuid().is_root() {
-            return Err(Error::Root);
-        }
-        let account = account_database::account(Uid::current().as_raw())?;
+        let account = own_account()?;
         let file = account.home.join(USER_FILE);
         Ok(Self {
             user: own_user(&file, &account)?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use config::printable;
 
 use super::Error;
-use super::own_store::Own;
+use super::own_store::{Own, own_account};
 use crate::progress::Screen;
 use crate::reader::open_store;
 use crate::store_tree::{Found, Purge as Doomed, Purged};
@@ -44,18 +44,24 @@ impl Purge {
     }
 
     fn find(&self) -> Result<Doomed, Error> {
-        let own = Own::read()?;
-        let home = &own.account.home;
-        let Some(path) = &self.path else {
-            let (path, allow_symlinks) = own.store()?;
-            if !path.as_path().exists() {
-                return Err(Error::NoStore(path.as_path().to_owned()));
-            }
-            let found = Found::own(&open_store(&path, allow_symlinks)?, home)?;
-            return Ok(Doomed::of(found)?);
+        let found = match &self.path {
+            // Whatever the configurations say, and be they broken.
+            Some(path) => Found::open(path, &own_account()?.home)?,
+            None => own_store()?,
         };
-        Ok(Doomed::of(Found::open(path, home)?)?)
+        Ok(Doomed::of(found)?)
     }
+}
+
+fn own_store() -> Result<Found, Error> {
+    let own = Own::read()?;
+    let (path, allow_symlinks) = own.store()?;
+    // Opening would make it.
+    if !path.as_path().exists() {
+        return Err(Error::NoStore(path.as_path().to_owned()));
+    }
+    let store = open_store(&path, allow_symlinks)?;
+    Ok(Found::own(&store, &own.account.home)?)
 }
 
 fn confirmed(doomed: &Doomed, screen: &mut Screen) -> Result<bool, Error> {

@@ -87,3 +87,50 @@ impl Descent {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    const DEPTH: usize = 2 * MOST_OPEN;
+
+    /// A new directory, a way down from it, and the path of where that ends.
+    fn deep(name: &str) -> (PathBuf, Descent, PathBuf) {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/descent");
+        let top = top.join(name);
+        let _ = fs::remove_dir_all(&top);
+        fs::create_dir_all(&top).unwrap();
+        let open = |path: &Path| OwnedFd::from(fs::File::open(path).unwrap());
+        let mut descent = Descent::from(open(&top)).unwrap();
+        let mut path = top.clone();
+        for _ in 0..DEPTH {
+            path.push("deeper");
+            fs::create_dir(&path).unwrap();
+            let directory = opened::directory(descent.current(), "deeper".as_ref());
+            descent.down(directory.unwrap()).unwrap();
+        }
+        (top, descent, path)
+    }
+
+    #[test]
+    fn leads_back_by_the_way_it_came() {
+        let (top, mut descent, _) = deep("back");
+        for _ in 0..DEPTH {
+            assert_eq!(descent.up(), Ok(true));
+        }
+        let top = Identity::of(fs::File::open(top).unwrap());
+        assert_eq!(Identity::of(descent.current()), top);
+        assert_eq!(descent.up(), Ok(false));
+    }
+
+    #[test]
+    fn does_not_go_up_where_somebody_has_moved_it() {
+        let (top, mut descent, end) = deep("moved");
+        fs::create_dir(top.join("precious")).unwrap();
+        fs::rename(end, top.join("precious/moved")).unwrap();
+        assert_eq!(descent.up(), Err(Errno::ESTALE));
+    }
+}

@@ -137,6 +137,8 @@ fn removes_only_stores_that_nobody_uses() {
     machine.ssh("alice", "nix-ns purge --yes").ok();
     assert!(!machine.exists(STORE));
     as_alice(&machine, &format!("ls {OLD}/store shop/store/shoes link")).ok();
+    machine.configure(&alice, "no configuration at all");
+    as_alice(&machine, &format!("nix-ns purge --yes {OLD}")).ok();
 }
 
 /// A server that answers nothing on `/nix` of another process of hers.

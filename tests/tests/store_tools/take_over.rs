@@ -155,7 +155,20 @@ fn what_is_taken_over_must_be_a_store_that_nobody_uses() {
         .ok();
     refused(OLD, "var/private cannot be read: EACCES");
     machine.run(&format!("rm {OLD}/var/private")).ok();
-    as_alice(&machine, &format!("nix-ns init --from {OLD}")).ok();
+    machine.configure_site(&format!(
+        "roots = ['/scratch']\nsource_path = '{OLD}/inside/nix'\n"
+    ));
+    let inside = as_alice(&machine, &format!("nix-ns init --from {OLD}"));
+    assert!(
+        inside.fails().contains("cannot be moved into itself"),
+        "{inside}"
+    );
+    machine.configure_site("");
+    as_alice(
+        &machine,
+        &format!("rm -r {OLD}/inside; nix-ns init --from {OLD}"),
+    )
+    .ok();
     same(&machine, STORE);
 }
 
