@@ -206,7 +206,9 @@ fn what_has_no_room_is_not_begun_and_what_runs_out_of_it_is_gone_on_with() {
             let inject = format!("-e inject={call}:error={error}:when={when}+");
             let full = as_alice(
                 &machine,
-                &format!("strace -qq -o /dev/null {inject} {init}"),
+                &format!(
+                    "strace -f --seccomp-bpf -qq -o /dev/null -e trace={call} {inject} {init}"
+                ),
             );
             assert!(full.fails().contains(error), "{full}");
             let again = "nix-ns purge --yes /small/alice/nix/.nix-ns-copying";
