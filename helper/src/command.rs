@@ -3,6 +3,10 @@
 pub mod check;
 pub mod enter;
 pub mod error;
+pub mod init;
+pub mod purge;
+
+mod own_store;
 
 use std::io::Write;
 
@@ -20,6 +24,8 @@ pub struct NixNs {
 enum Command {
     Check(check::Check),
     Enter(enter::Enter),
+    Init(init::Init),
+    Purge(purge::Purge),
 }
 
 impl NixNs {
@@ -35,6 +41,8 @@ impl NixNs {
                 let Err(error) = enter.run();
                 Err(vec![error.into()])
             }
+            Command::Init(init) => init.run(output),
+            Command::Purge(purge) => purge.run(output),
         }
     }
 }

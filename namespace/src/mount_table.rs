@@ -13,6 +13,8 @@ use crate::kernel::{MountFlags, parse_decimal};
 pub struct Mount {
     /// Number of the mount, reused after it is gone.
     pub id: u64,
+    /// Number of the file system's device, as the table writes it: `254:0`.
+    pub device: String,
     /// Which directory of the file system is the root of the mount.
     pub root: PathBuf,
     /// Where it is mounted.
@@ -46,6 +48,12 @@ impl MountTable {
     pub fn by_id(&self, id: u64) -> Option<&Mount> {
         self.0.iter().find(|mount| mount.id == id)
     }
+
+    /// The topmost mount at this place.
+    #[must_use]
+    pub fn at(&self, point: &Path) -> Option<&Mount> {
+        self.0.iter().rfind(|mount| mount.point == point)
+    }
 }
 
 impl Mount {
@@ -59,7 +67,7 @@ impl Mount {
                 .position(|field| *field == b"-")?
                 .checked_add(6)?,
         )?;
-        let [id, _parent, _device, root, point, flags, ..] = mount else {
+        let [id, _parent, device, root, point, flags, ..] = mount else {
             return None;
         };
         let [_dash, kind, _source, options, ..] = file_system else {
@@ -67,6 +75,7 @@ impl Mount {
         };
         Some(Self {
             id: parse_decimal(std::str::from_utf8(id).ok()?)?,
+            device: String::from_utf8_lossy(device).into_owned(),
             root: unescape(root),
             point: unescape(point),
             flags: parse_flags(flags),
@@ -164,10 +173,18 @@ not a line\n";
         assert_eq!(table.0.len(), 3);
         let home = table.by_id(30).unwrap();
         assert_eq!(home.point, Path::new("/home/a b"));
+        assert_eq!(home.device, "0:30");
         assert!(home.flags.no_exec && home.flags.no_suid && !home.flags.read_only);
         assert_eq!(home.fuse_user(), Some(1001));
         assert!(table.by_id(31).unwrap().flags.read_only);
         assert_eq!(table.by_id(31).unwrap().fuse_user(), None);
+    }
+
+    #[test]
+    fn the_last_mount_at_a_place_is_the_topmost() {
+        let table = MountTable::parse(b"8 1 0:9 / /x rw - a b rw\n9 8 0:9 / /x rw - a b rw\n");
+        assert_eq!(table.at(Path::new("/x")).unwrap().id, 9);
+        assert_eq!(table.at(Path::new("/y")), None);
     }
 
     #[test]

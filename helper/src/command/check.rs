@@ -105,7 +105,7 @@ fn check_own(output: &mut dyn Write) -> Result<(), Vec<Error>> {
     }
 }
 
-fn own_user(file: &Path, account: &Account) -> Result<Option<User>, config::Error> {
+pub(super) fn own_user(file: &Path, account: &Account) -> Result<Option<User>, config::Error> {
     match OwnedFile::read_below(&account.home, USER_FILE, account.uid)? {
         Some(read) => User::parse(&read.text, file).map(Some),
         None => Ok(None),
@@ -128,7 +128,10 @@ fn report_own(
 }
 
 /// Those groups the site mentions that the account is a member of.
-fn memberships<'a>(site: &'a Site, account: &Account) -> Result<BTreeSet<&'a str>, Error> {
+pub(super) fn memberships<'a>(
+    site: &'a Site,
+    account: &Account,
+) -> Result<BTreeSet<&'a str>, Error> {
     let mut memberships = BTreeSet::new();
     for group in site
         .users
@@ -192,7 +195,7 @@ fn with_root(path: &StorePath, site: &Site, roots: &[PathBuf]) -> String {
 }
 
 /// The kernel's own name for the host: what `%H` stands for.
-fn host_name() -> Result<String, Error> {
+pub(super) fn host_name() -> Result<String, Error> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").map_err(Error::HostName)?;
     Ok(name.trim_end_matches('\n').to_owned())
 }

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use config::printable;
+use config::{Participation, printable};
 
 use super::enter;
-use crate::account_database;
+use crate::progress::Number;
+use crate::reader::OpenError;
+use crate::{account_database, store_tree};
 
 /// What went wrong in a subcommand.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,57 @@ pub enum Error {
     /// There is no way into the namespace.
     #[error(transparent)]
     Enter(#[from] enter::Error),
+    /// Whoever is to have a `/nix` has to run it.
+    #[error("not as root, who never gets a user's /nix: run it as the user who is to have it")]
+    Root,
+    /// The site gives this user no `/nix`.
+    #[error(
+        "{} gets no /nix: {reason}; ask whoever runs this machine",
+        printable(name)
+    )]
+    NoPart {
+        /// The user's name.
+        name: String,
+        /// Why.
+        reason: Participation,
+    },
+    /// The user does not want one.
+    #[error("{}: says enable = false; set it to true, or remove the line", printable(&.0.to_string_lossy()))]
+    Disabled(PathBuf),
+    /// The store directory cannot be opened or made.
+    #[error(transparent)]
+    StoreDirectory(#[from] OpenError),
+    /// A store cannot be taken over or removed.
+    #[error(transparent)]
+    StoreTree(#[from] store_tree::Error),
+    /// A configuration cannot be written.
+    #[error("{}: cannot be made: {source}", printable(&file.to_string_lossy()))]
+    NotMade {
+        /// The configuration.
+        file: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is nothing to remove.
+    #[error("{}: your store directory is not there; there is nothing to remove", printable(&.0.to_string_lossy()))]
+    NoStore(PathBuf),
+    /// Nothing is removed unasked.
+    #[error("standard input is no terminal to ask on: say --yes")]
+    NobodyToAsk,
+    /// The answer was not yes.
+    #[error("nothing was removed below {}", printable(&.0.to_string_lossy()))]
+    NotConfirmed(PathBuf),
+    /// One file that was not removed, and why.
+    #[error("{0}")]
+    Left(String),
+    /// How many there are.
+    #[error("{} files are left below {}", Number(*files), printable(&path.to_string_lossy()))]
+    LeftInAll {
+        /// The directory.
+        path: PathBuf,
+        /// How many files.
+        files: u64,
+    },
     /// Nobody reads the result.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),

@@ -11,7 +11,7 @@ use nix::unistd::geteuid;
 
 /// Why a store directory could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub enum OpenError {
     #[error("{} is a symbolic link: set allow_symlinks = true, or source_path to where it leads", shown(.0))]
     Link(PathBuf),
     #[error("{} leads through more than {MOST_LINKS} symbolic links", shown(.0))]
@@ -51,7 +51,7 @@ impl From<Stopped> for OpenError {
 /// Opens a directory that is allowed by its path, for reference only.
 ///
 /// The root of the path is the site's and is followed as it is.
-pub(super) fn open_store(path: &StorePath, allow_symlinks: bool) -> Result<OwnedFd, OpenError> {
+pub(crate) fn open_store(path: &StorePath, allow_symlinks: bool) -> Result<OwnedFd, OpenError> {
     let rules = Rules {
         owner: geteuid().as_raw(),
         owners_links: allow_symlinks,
