@@ -19,8 +19,12 @@ pub struct Mount {
     pub point: PathBuf,
     /// Its flags.
     pub flags: MountFlags,
+    /// Whether mounts below it travel to and from other namespaces.
+    pub shared: bool,
     /// Type of the file system, with its subtype: `ext4`, `fuse.sshfs`.
     pub file_system: String,
+    /// What is mounted: a device, a server's directory.
+    pub source: String,
     /// Options of the file system.
     pub options: String,
 }
@@ -46,6 +50,12 @@ impl MountTable {
     pub fn by_id(&self, id: u64) -> Option<&Mount> {
         self.0.iter().find(|mount| mount.id == id)
     }
+
+    /// The topmost mount at this place.
+    #[must_use]
+    pub fn at(&self, point: &Path) -> Option<&Mount> {
+        self.0.iter().rfind(|mount| mount.point == point)
+    }
 }
 
 impl Mount {
@@ -59,10 +69,10 @@ impl Mount {
                 .position(|field| *field == b"-")?
                 .checked_add(6)?,
         )?;
-        let [id, _parent, _device, root, point, flags, ..] = mount else {
+        let [id, _parent, _device, root, point, flags, propagation @ ..] = mount else {
             return None;
         };
-        let [_dash, kind, _source, options, ..] = file_system else {
+        let [_dash, kind, source, options, ..] = file_system else {
             return None;
         };
         Some(Self {
@@ -70,7 +80,11 @@ impl Mount {
             root: unescape(root),
             point: unescape(point),
             flags: parse_flags(flags),
+            shared: propagation
+                .iter()
+                .any(|field| field.starts_with(b"shared:")),
             file_system: String::from_utf8_lossy(kind).into_owned(),
+            source: unescape(source).to_string_lossy().into_owned(),
             options: String::from_utf8_lossy(options).into_owned(),
         })
     }
@@ -166,8 +180,18 @@ not a line\n";
         assert_eq!(home.point, Path::new("/home/a b"));
         assert!(home.flags.no_exec && home.flags.no_suid && !home.flags.read_only);
         assert_eq!(home.fuse_user(), Some(1001));
+        assert!(home.shared && table.by_id(22).unwrap().shared);
+        assert_eq!(home.source, "sshfs");
+        assert!(!table.by_id(31).unwrap().shared);
         assert!(table.by_id(31).unwrap().flags.read_only);
         assert_eq!(table.by_id(31).unwrap().fuse_user(), None);
+    }
+
+    #[test]
+    fn the_last_mount_at_a_place_is_the_topmost() {
+        let table = MountTable::parse(b"8 1 0:9 / /x rw - a b rw\n9 8 0:9 / /x rw - a b rw\n");
+        assert_eq!(table.at(Path::new("/x")).unwrap().id, 9);
+        assert_eq!(table.at(Path::new("/y")), None);
     }
 
     #[test]

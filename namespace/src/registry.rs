@@ -471,5 +471,9 @@ fn path_of(uid: u32, pid_namespace: u64) -> PathBuf {
     PathBuf::from(format!("{ROOT}/{uid}.{pid_namespace}"))
 }
 
+mod overview;
+
+pub use overview::{Holder, Living, holders, living};
+
 #[cfg(test)]
 mod tests;
