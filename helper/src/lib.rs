@@ -4,8 +4,12 @@
 //! |---|---|
 //! | [`account_database`] | accounts and groups, asked of `getent` |
 //! | [`command`] | the subcommands of `nix-ns` |
+//! | [`diagnosis`] | every condition between a user and their `/nix`, checked |
+//! | [`bounded`] | work that may hang, or that only a user may do, in a child |
 //! | [`reader`] | `nix-ns-reader`: a user's files, read as that user |
 
 pub mod account_database;
+pub mod bounded;
 pub mod command;
+pub mod diagnosis;
 pub mod reader;

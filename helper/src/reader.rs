@@ -9,4 +9,5 @@ mod confine;
 mod open_store;
 mod serve;
 
+pub(crate) use open_store::open_store;
 pub use serve::serve;

@@ -30,6 +30,15 @@ pub enum Error {
     /// The host's name cannot be found out.
     #[error("/proc/sys/kernel/hostname: {0}")]
     HostName(io::Error),
+    /// Only root may.
+    #[error("only root may {0}; `sudo nix-ns ...`")]
+    NotRoot(&'static str),
+    /// The kernel does not say.
+    #[error("{0}")]
+    Kernel(#[from] namespace::kernel::CallFailed),
+    /// The result cannot be written as JSON.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// Nobody reads the result.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),

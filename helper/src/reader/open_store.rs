@@ -17,7 +17,7 @@ const MOST_LINKS: usize = 40;
 
 /// Why a store directory could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     #[error("{} is a symbolic link: set allow_symlinks = true, or source_path to where it leads", shown(.0))]
     Link(PathBuf),
     #[error("{} leads through more than {MOST_LINKS} symbolic links", shown(.0))]
@@ -63,7 +63,7 @@ struct Step {
 /// The root of the path is the site's and is followed as it is. Below it a link
 /// is followed if it is root's in a directory of root's (`/home -> /gpfs/home`),
 /// or if the user allows links.
-pub(super) fn open_store(path: &StorePath, allow_symlinks: bool) -> Result<OwnedFd, OpenError> {
+pub(crate) fn open_store(path: &StorePath, allow_symlinks: bool) -> Result<OwnedFd, OpenError> {
     let rest = path.components().map(|name| Step {
         name: name.to_owned(),
         configured: true,
