@@ -12,6 +12,7 @@
 //! | `pam` | whether every door has both lines, and has them right |
 //! | `host` | the host's `/nix`, and what privileged trusts it |
 //! | `doors` | ways to become somebody else that open no PAM session |
+//! | `private_services` | services whose sessions share nothing |
 //! | `confinement` | SELinux and AppArmor |
 //! | `configuration` | the site configuration |
 //! | `user` | the user's configuration and directory |
@@ -30,6 +31,7 @@ mod nix;
 mod pam;
 mod pam_control;
 mod pam_stack;
+mod private_services;
 mod program;
 pub mod scene;
 pub mod session;
@@ -73,6 +75,11 @@ const CHECKS: &[Check] = &[
     check("doors.sudoers", Concerns::Host, doors::check_sudoers),
     check("doors.sshd", Concerns::Host, doors::check_sshd),
     check("doors.setuid", Concerns::Host, doors::check_setuid),
+    check(
+        "doors.private-services",
+        Concerns::Host,
+        private_services::check,
+    ),
     check("confinement", Concerns::Host, confinement::check),
     check("config", Concerns::Host, configuration::check),
     check(

@@ -43,7 +43,7 @@ pub use error::{Error, Gravity};
 pub use host::refusals;
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
-pub use registry::{Holder, Living, holders, living};
+pub use registry::{Holder, Living, ROOT as REGISTRY, holders, living};
 pub use session::{Entered, Login, Opened, WithoutNix};
 pub use store::{CheckedStore, StoreRules};
 

@@ -375,6 +375,13 @@ fn hosts() -> Vec<Plant> {
                 "rm /usr/local/bin/door",
             ],
         ),
+        text(
+            "doors.private-services",
+            "warning",
+            "cron.service has a mount namespace of its own",
+            "/etc/systemd/system/cron.service.d/own.conf",
+            "[Service]\\nPrivateTmp=yes\\n",
+        ),
         plant(
             "nix.user-namespaces",
             "warning",
@@ -753,12 +760,13 @@ fn a_dead_home_holds_up_no_doctor_and_hides_nothing_else() {
 fn root_looks_at_a_users_files_as_the_user() {
     let (machine, _) = healthy(machine_or_skip!());
     let link = format!(
-        "rm {CONFIGURATION}; ln -s /root/secret {CONFIGURATION}; chown -h alice {CONFIGURATION}"
+        "rm {CONFIGURATION}; ln -s /srv/secret {CONFIGURATION}; chown -h alice {CONFIGURATION}"
     );
     machine.run(&link).ok();
-    machine.write("/root/secret", "secret = 1\n", 0o644, &User::root());
+    // What root reads by its groups alone counts as well.
+    machine.write("/srv/secret", "secret = 1\n", 0o640, &User::root());
     for asked in [AS_ROOT, "nix-ns doctor --all-users"] {
-        let report = machine.run(asked);
+        let report = machine.run(&format!("setpriv --groups 0 {asked}"));
         assert!(report.stdout.contains("permission denied"), "{report}");
         assert!(!report.stdout.contains("`secret`"), "{report}");
     }

@@ -1,5 +1,6 @@
 //! Whether every door has both of the module's lines, and has them right.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::pam_control::Action;
@@ -127,15 +128,7 @@ pub(super) fn check(_: &Scene) -> Vec<Finding> {
 }
 
 fn check_below(root: &Path) -> Vec<Finding> {
-    let known = services(root);
-    let doors: Vec<Door> = known
-        .into_iter()
-        .filter_map(|service| {
-            let stack = Stack::read(root, &service)?;
-            let matters = DOORS.contains(&service.as_str()) || stack.has_ours();
-            matters.then_some(Door { service, stack })
-        })
-        .collect();
+    let doors = doors(root);
     if doors.is_empty() {
         let why =
             "no service of this system has a file in /etc/pam.d; /etc/pam.conf is not read here";
@@ -158,6 +151,29 @@ fn check_below(root: &Path) -> Vec<Finding> {
         findings.extend(check(&doors));
     }
     findings
+}
+
+/// Services that people come in through, and others that have a line of ours. A
+/// file that others include is no service, and what a package left is none.
+fn doors(root: &Path) -> Vec<Door> {
+    let all: Vec<Door> = services(root)
+        .into_iter()
+        .filter_map(|service| {
+            let stack = Stack::read(root, &service)?;
+            Some(Door { service, stack })
+        })
+        .collect();
+    let included: BTreeSet<String> = all
+        .iter()
+        .flat_map(|door| door.stack.included.iter().cloned())
+        .collect();
+    all.into_iter()
+        .filter(|Door { service, stack }| {
+            let is_leftover = service.contains(['.', '~']);
+            let is_service = !included.contains(service) && !is_leftover;
+            DOORS.contains(&service.as_str()) || (stack.has_ours() && is_service)
+        })
+        .collect()
 }
 
 impl Stack {

@@ -19,6 +19,8 @@ const DIRECTORIES: [&str; 4] = [
 
 /// `PAM_SUBSTACK_MAX_LEVEL`.
 const DEEPEST: usize = 16;
+/// More lines than any service has.
+const MOST_LINES: usize = 10_000;
 /// No stack is larger.
 const LARGEST: u64 = 1 << 20;
 
@@ -49,6 +51,8 @@ pub(super) struct Stack {
     pub(super) lines: Vec<Line>,
     /// What libpam would complain of.
     pub(super) problems: Vec<(Place, String)>,
+    /// The names by which other files are included.
+    pub(super) included: BTreeSet<String>,
 }
 
 /// Names of all services with a file of their own.
@@ -123,11 +127,14 @@ impl Stack {
         let Some(name) = name else {
             return self.problems.push((place, "includes nothing".to_owned()));
         };
-        if depth.files >= DEEPEST {
+        // Files that include each other twice would otherwise fill the memory.
+        let many = self.lines.len().saturating_add(self.problems.len()) > MOST_LINES;
+        if depth.files >= DEEPEST || many {
             return self
                 .problems
                 .push((place, "includes too deeply".to_owned()));
         }
+        self.included.insert(name.clone());
         match open(root, &name) {
             Some((file, text)) => self.add_file(root, &file, &text, depth),
             None => {
@@ -376,6 +383,13 @@ mod tests {
         assert_eq!(stack.skipped(0, 2), 1..4);
         assert_eq!(stack.skipped(0, 9), 1..5);
         assert_eq!(stack.skipped(1, 9), 2..3);
+    }
+
+    #[test]
+    fn files_that_include_each_other_again_and_again_come_to_an_end() {
+        let twice = "session include sshd\nsession include sshd\n".repeat(8);
+        let stack = stack(&[("/etc/pam.d/sshd", &twice)]);
+        assert!(stack.problems.len() < 2 * MOST_LINES);
     }
 
     #[test]

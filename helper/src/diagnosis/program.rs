@@ -189,7 +189,11 @@ pub(super) fn check_enter(_: &Scene) -> Vec<Finding> {
 pub(super) fn check_run(_: &Scene) -> Vec<Finding> {
     const NAME: &str = "run.directory";
     let mut findings = Vec::new();
-    for path in [namespace::RUN, namespace::place::MARKER] {
+    for path in [
+        namespace::RUN,
+        namespace::place::MARKER,
+        namespace::REGISTRY,
+    ] {
         match fs::symlink_metadata(path) {
             Ok(metadata) => match trust(&metadata) {
                 Ok(()) if metadata.is_dir() => {}

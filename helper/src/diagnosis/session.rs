@@ -66,10 +66,7 @@ fn check_without(scene: &Scene) -> Finding {
             "log in anew: it may be older than your configuration, or have come through a door without the module's lines; `nix-ns enter` does without",
         );
     }
-    Finding::note(
-        NAMESPACE,
-        "this session is on the host's /nix, as it should be",
-    )
+    Finding::note(NAMESPACE, "this session is on the host's /nix")
 }
 
 /// The kernel's word on what is mounted on `/nix`.
