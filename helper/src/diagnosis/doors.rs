@@ -61,7 +61,7 @@ fn read_sudoers(root: &Path, file: &Path, found: &mut Found) {
             return;
         }
     };
-    for (number, line) in (1_usize..).zip(text.replace("\\\n", "  ").lines()) {
+    for (number, line) in continued_lines(&text) {
         let mut words = line.split_whitespace();
         let directory = file.parent().unwrap_or(Path::new("/"));
         match (words.next(), words.next()) {
@@ -77,12 +77,30 @@ fn read_sudoers(root: &Path, file: &Path, found: &mut Found) {
                     }
                 }
             }
-            (Some(first), _) if first.starts_with("Defaults") && opens_none(line) => {
+            (Some(first), _) if first.starts_with("Defaults") && opens_none(&line) => {
                 found.lines.push(format!("{}:{number}", file.display()));
             }
             _ => {}
         }
     }
+}
+
+/// Lines that end in a backslash and what they go on with, by the first's number.
+fn continued_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let (line, next) = match line.strip_suffix('\\') {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        match lines.last_mut().filter(|_| goes_on) {
+            Some((_, whole)) => whole.extend([" ", line]),
+            None => lines.push((number, line.to_owned())),
+        }
+        goes_on = next;
+    }
+    lines
 }
 
 fn opens_none(line: &str) -> bool {
@@ -302,9 +320,8 @@ mod tests {
             "Defaults !pam_session",
             "Defaults:alice env_reset, !pam_session",
             "Defaults>root ! pam_session",
-            "Defaults \\\n !pam_session",
         ] {
-            assert!(opens_none(&line.replace("\\\n", "  ")), "{line}");
+            assert!(opens_none(line), "{line}");
         }
         for line in ["Defaults pam_session", "Defaults env_reset # !pam_session"] {
             assert!(!opens_none(line), "{line}");
@@ -317,7 +334,7 @@ mod tests {
         for (file, text) in [
             ("etc/sudoers", "@includedir /etc/sudoers.d\n@include more\n"),
             ("etc/sudoers.d/a.dpkg-old", "Defaults !pam_session\n"),
-            ("etc/more", "\nDefaults !pam_session\n"),
+            ("etc/more", "x \\\n y\nDefaults \\\n !pam_session\n"),
             ("usr/sbin/sshd", ""),
             (
                 "etc/ssh/sshd_config",
@@ -333,7 +350,7 @@ mod tests {
         let sshd = super::sshd(&root);
         fs::remove_dir_all(&root).unwrap();
         assert_eq!(sudoers.outcome, Outcome::Warning);
-        assert_eq!(sudoers.found, "sudo opens no session by /etc/more:2");
+        assert_eq!(sudoers.found, "sudo opens no session by /etc/more:3");
         assert_eq!(sshd.outcome, Outcome::Warning);
         assert!(
             sshd.found.contains("sshd_config.d/x.conf:2"),
