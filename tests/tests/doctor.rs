@@ -539,6 +539,18 @@ fn users() -> Vec<Plant> {
         on_store(
             "user.directory",
             "FAULT",
+            ".local is not a directory",
+            "rm -r /home/alice/.local; touch /home/alice/.local",
+        ),
+        on_store(
+            "user.directory",
+            "FAULT",
+            ".local is a symbolic link",
+            "rm -r /home/alice/.local; ln -s /home/alice/.config /home/alice/.local; chown -h alice /home/alice/.local",
+        ),
+        on_store(
+            "user.directory",
+            "FAULT",
             "may not make it",
             &format!("rmdir {s}; chown root /home/alice/.local/share"),
         ),
@@ -809,6 +821,12 @@ fn a_roll_out_is_foretold_a_line_an_account() {
     assert!(line("alice").unwrap().contains("will be made"), "{told}");
     assert!(line("bob").unwrap().starts_with("FAULT"), "{told}");
     assert!(line("carol").unwrap().starts_with("FAULT"), "{told}");
+    assert!(
+        line("carol")
+            .unwrap()
+            .contains("/nonexistent is no directory"),
+        "{told}"
+    );
     assert!(line("daemon").is_none(), "{told}");
     assert!(
         !machine.exists("/home/alice/.local"),
@@ -823,6 +841,9 @@ fn status_names_the_sessions_that_share_a_nix() {
     let stay = machine.keep_by_ssh("alice");
     machine.nix_user("bob");
     let _other = machine.keep_by_ssh("bob");
+    // Alice's, too, and older than her /nix.
+    let mut outside = machine.spawn_as("alice", "echo is there; exec sleep 1000");
+    outside.until_it_says("is there");
     let status = machine.ssh("alice", "nix-ns status");
     let text = status.ok();
     assert!(text.contains("the /nix of alice"), "{status}");

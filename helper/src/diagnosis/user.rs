@@ -4,7 +4,9 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use config::{Account, Answer, OwnedFile, Participation, Site, StorePath, USER_FILE, User};
+use config::{
+    Account, Answer, OwnedFile, Participation, Site, StorePath, USER_FILE, User, WishedPath,
+};
 use namespace::kernel::{Kernel, Linux};
 use namespace::mount_table::{Mount, MountTable};
 use namespace::{CheckedStore, StoreRules};
@@ -125,7 +127,7 @@ fn check_store(
     const MEND: &str = "mend that, or set `source_path` to another directory";
     let shown = path.as_path().display();
     if let Some(above) = nearest_above(path.as_path()) {
-        return check_missing(account, path.as_path(), &above);
+        return check_missing(account, path, allow_symlinks, &above);
     }
     // It is there, so this makes nothing.
     let directory = match open_store(path, allow_symlinks) {
@@ -162,28 +164,46 @@ fn nearest_above(path: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-fn check_missing(account: &Account, path: &Path, above: &Path) -> Vec<Finding> {
+fn check_missing(
+    account: &Account,
+    path: &StorePath,
+    allow_symlinks: bool,
+    above: &Path,
+) -> Vec<Finding> {
     const NAME: &str = "user.directory";
-    let (path, shown) = (path.display(), above.display());
-    let writable = nix::unistd::access(above, nix::unistd::AccessFlags::W_OK).is_ok();
-    if !writable {
-        let found = format!(
-            "{path} is not there, and {} may not make it in {shown}",
-            account.name
-        );
-        let mend =
-            "make it, the user's own and with mode 0700, or set `source_path` to another directory";
-        return vec![Finding::fault(NAME, found, mend)];
+    const MEND: &str =
+        "make it, the user's own and with mode 0700, or set `source_path` to another directory";
+    let shown = path.as_path().display();
+    if let Err(why) = can_be_reached(path, allow_symlinks, above) {
+        return vec![Finding::fault(NAME, why, MEND)];
     }
-    let mut findings = vec![Finding::ok(
-        NAME,
-        format!("{path} will be made at the next login"),
-    )];
+    if nix::unistd::access(above, nix::unistd::AccessFlags::W_OK).is_err() {
+        let (name, above) = (&account.name, above.display());
+        let found = format!("{shown} is not there, and {name} may not make it in {above}");
+        return vec![Finding::fault(NAME, found, MEND)];
+    }
+    let made = format!("{shown} will be made at the next login");
+    let mut findings = vec![Finding::ok(NAME, made)];
     if let Ok(above) = open(above, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) {
         findings.extend(check_mount(above.as_fd()));
         findings.extend(check_room(above.as_fd()));
     }
     findings
+}
+
+/// Whether a login comes as far as `above`, which is there.
+fn can_be_reached(path: &StorePath, allow_symlinks: bool, above: &Path) -> Result<(), String> {
+    let root = path.root();
+    if !root.is_dir() {
+        return Err(format!("{} is no directory, or not there", root.display()));
+    }
+    if above == root {
+        return Ok(());
+    }
+    let wished = WishedPath::new(above).map_err(|error| error.to_string())?;
+    let above = StorePath::below(wished, &[root.to_owned()]).map_err(|error| error.to_string())?;
+    let opened = open_store(&above, allow_symlinks);
+    opened.map(drop).map_err(|error| error.to_string())
 }
 
 fn open_roots(site: &Site, account: &Account) -> Vec<OwnedFd> {
