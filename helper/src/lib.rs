@@ -3,9 +3,9 @@
 //! | module | concept |
 //! |---|---|
 //! | [`account_database`] | accounts and groups, asked of `getent` |
+//! | [`bounded`] | work that may hang, or that only a user may do, in a child |
 //! | [`command`] | the subcommands of `nix-ns` |
 //! | [`diagnosis`] | every condition between a user and their `/nix`, checked |
-//! | [`bounded`] | work that may hang, or that only a user may do, in a child |
 //! | [`reader`] | `nix-ns-reader`: a user's files, read as that user |
 
 pub mod account_database;

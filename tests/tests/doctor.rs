@@ -699,6 +699,11 @@ fn root_on_a_users_nix_is_told() {
     let told = machine.ssh("alice", "sudo nix-ns doctor");
     assert!(told.stdout.contains("FAULT    session.namespace"), "{told}");
     assert!(told.stdout.contains("FAULT    pam.lines"), "{told}");
+    let told = machine.ssh("alice", "sudo unshare -m nix-ns doctor --user alice");
+    assert!(told.stdout.contains("FAULT    session.namespace"), "{told}");
+    machine.configure_site("[services.sudo]\nroot = \"stay\"\n");
+    let told = machine.ssh("alice", "sudo nix-ns doctor");
+    assert!(told.stdout.contains("warning  session.namespace"), "{told}");
 }
 
 #[test]

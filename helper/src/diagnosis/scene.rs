@@ -58,7 +58,7 @@ impl Scene {
     /// Whether root is where nobody but a user should be.
     #[must_use]
     pub fn is_root_on_a_users_nix(&self) -> bool {
-        self.is_root && matches!(self.place, Some(Place::Nix(_)))
+        self.is_root && matches!(self.place, Some(Place::Nix(_) | Place::Derived(_)))
     }
 
     /// Whether what the caller sees at `/nix` is the host's.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use config::{Fingerprint, Participation, SITE_FILE, USER_FILE};
+use config::{Fingerprint, Participation, RootSessions, SITE_FILE, ServiceRules, USER_FILE};
 use namespace::kernel::{Kernel, Linux, MountFlags};
 use namespace::mount_table::{Mount, MountTable};
 use namespace::place::Place;
@@ -13,6 +13,9 @@ use super::{Finding, Scene};
 
 /// Everything about the session.
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
+    if scene.is_root_on_a_users_nix() {
+        return vec![check_root(scene)];
+    }
     match &scene.place {
         Some(Place::Nix(record)) => check_own(scene, record),
         Some(Place::Derived(_)) => vec![Finding::note(
@@ -28,6 +31,21 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
 }
 
 const NAMESPACE: &str = "session.namespace";
+
+fn check_root(scene: &Scene) -> Finding {
+    const FOUND: &str = "root is on a user's /nix";
+    const MEND: &str = "leave it, and run nothing of /nix: the door it came through does not leave";
+    let stays = |rules: &ServiceRules| rules.root == RootSessions::Stay;
+    let is_allowed = scene
+        .site
+        .as_ref()
+        .is_ok_and(|site| site.services.values().any(stays));
+    if is_allowed {
+        Finding::warning(NAMESPACE, FOUND, MEND)
+    } else {
+        Finding::fault(NAMESPACE, FOUND, MEND)
+    }
+}
 
 fn check_own(scene: &Scene, record: &Record) -> Vec<Finding> {
     let own = scene
