@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use config::{Account, printable};
 use nix::unistd::Uid;
@@ -43,6 +43,9 @@ pub enum Error {
     /// No such account.
     #[error("there is no account with uid {0}; `getent passwd {0}` should show it")]
     NoAccount(u32),
+    /// No such account.
+    #[error("there is no account named \"{}\"", printable(.0))]
+    NoAccountNamed(String),
     /// An entry unlike any the manual describes.
     #[error(
         "`{GETENT} {database}` gave an entry that cannot be used: \"{}\"",
@@ -85,6 +88,39 @@ pub fn login_shell(uid: u32) -> Result<PathBuf, Error> {
     passwd(uid).map(|(_account, shell)| shell)
 }
 
+/// The account with this name.
+///
+/// # Errors
+///
+/// If there is none, or the account database gives no usable answer.
+pub fn account_named(name: &str) -> Result<Account, Error> {
+    let nobody = || Error::NoAccountNamed(name.to_owned());
+    let entry = entry("passwd", name)?.ok_or_else(nobody)?;
+    let (account, _shell) = parse_account(&entry).ok_or_else(|| malformed("passwd", &entry))?;
+    // `getent` takes a name of digits for a number, and finds somebody else.
+    if account.name != name {
+        return Err(nobody());
+    }
+    let groups = groups(&account.name)?;
+    Ok(Account { groups, ..account })
+}
+
+/// Every account that the account database lists, without groups; a directory
+/// service may list none.
+///
+/// # Errors
+///
+/// If the account database gives no usable answer.
+pub fn accounts() -> Result<Vec<Account>, Error> {
+    let (status, stdout, stderr) = ask(&["passwd"])?;
+    if !status.success() {
+        return Err(failed("passwd", &stderr));
+    }
+    let lines = stdout.split(|byte| *byte == b'\n');
+    let accounts = lines.filter_map(parse_account);
+    Ok(accounts.map(|(account, _shell)| account).collect())
+}
+
 /// Whether the account is a member of the group with this name; a group that
 /// does not exist has no members.
 ///
@@ -119,9 +155,23 @@ fn groups(name: &str) -> Result<Vec<u32>, Error> {
 
 /// The one line `getent` gives for a key, without its end.
 fn entry(database: &'static str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    let (status, stdout, stderr) = ask(&[database, "--", key])?;
+    if status.code() == Some(NOT_FOUND) {
+        return Ok(None);
+    }
+    if !status.success() {
+        return Err(failed(database, &stderr));
+    }
+    match stdout.strip_suffix(b"\n") {
+        Some(line) if !line.contains(&b'\n') => Ok(Some(line.to_owned())),
+        _ => Err(malformed(database, &stdout)),
+    }
+}
+
+fn ask(arguments: &[&str]) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Error> {
     let mut command = Command::new(GETENT);
     command
-        .args([database, "--", key])
+        .args(arguments)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::null());
@@ -134,17 +184,12 @@ fn entry(database: &'static str, key: &str) -> Result<Option<Vec<u8>>, Error> {
         stdout,
         stderr,
     } = command.output()?;
-    if status.code() == Some(NOT_FOUND) {
-        return Ok(None);
-    }
-    if !status.success() {
-        let message = String::from_utf8_lossy(&stderr).trim().to_owned();
-        return Err(Error::Failed { database, message });
-    }
-    match stdout.strip_suffix(b"\n") {
-        Some(line) if !line.contains(&b'\n') => Ok(Some(line.to_owned())),
-        _ => Err(malformed(database, &stdout)),
-    }
+    Ok((status, stdout, stderr))
+}
+
+fn failed(database: &'static str, stderr: &[u8]) -> Error {
+    let message = String::from_utf8_lossy(stderr).trim().to_owned();
+    Error::Failed { database, message }
 }
 
 fn malformed(database: &'static str, entry: &[u8]) -> Error {
@@ -215,6 +260,16 @@ mod tests {
         assert!(!is_member(&root, "-x").unwrap());
         assert!(!is_member(&root, "0").unwrap());
         assert!(!is_member(&root, "").unwrap());
+    }
+
+    #[test]
+    fn accounts_are_found_by_their_whole_name() {
+        assert_eq!(account_named("root").unwrap().uid, 0);
+        for nobody in ["0", "", "-x", "no such account"] {
+            let found = account_named(nobody);
+            assert!(found.is_err(), "{nobody}: {found:?}");
+        }
+        assert!(accounts().unwrap().iter().any(|it| it.uid == 0));
     }
 
     #[test]

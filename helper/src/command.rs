@@ -1,12 +1,16 @@
 //! The subcommands of `nix-ns`; none of them needs or keeps a privilege.
 
 pub mod check;
+pub mod doctor;
 pub mod enter;
 pub mod error;
 pub mod init;
+pub mod list;
 pub mod purge;
+pub mod status;
 
 mod own_store;
+mod paint;
 
 use std::io::Write;
 
@@ -26,6 +30,9 @@ enum Command {
     Enter(enter::Enter),
     Init(init::Init),
     Purge(purge::Purge),
+    Doctor(doctor::Doctor),
+    List(list::List),
+    Status(status::Status),
 }
 
 impl NixNs {
@@ -33,7 +40,8 @@ impl NixNs {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, not only the first thing.
+    /// Everything that is wrong, not only the first thing; nothing, where the
+    /// result has said it already.
     pub fn run(&self, output: &mut dyn Write) -> Result<(), Vec<Error>> {
         match &self.command {
             Command::Check(check) => check.run(output),
@@ -43,6 +51,9 @@ impl NixNs {
             }
             Command::Init(init) => init.run(output),
             Command::Purge(purge) => purge.run(output),
+            Command::Doctor(doctor) => doctor.run(output),
+            Command::List(list) => list.run(output),
+            Command::Status(status) => status.run(output),
         }
     }
 }

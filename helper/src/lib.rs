@@ -3,7 +3,9 @@
 //! | module | concept |
 //! |---|---|
 //! | [`account_database`] | accounts and groups, asked of `getent` |
+//! | [`bounded`] | work that may hang, or that only a user may do, in a child |
 //! | [`command`] | the subcommands of `nix-ns` |
+//! | [`diagnosis`] | every condition between a user and their `/nix`, checked |
 //! | [`program`] | what a user asked to run, in place of this program |
 //! | [`reentry`] | `nix-ns-enter`: back into one's own namespace, setuid |
 //! | [`progress`] | how far something is, shown |
@@ -12,7 +14,9 @@
 //! | [`limits`], [`kernel`] | what a caller's limits may not do; all `unsafe` |
 
 pub mod account_database;
+pub mod bounded;
 pub mod command;
+pub mod diagnosis;
 pub mod program;
 pub mod progress;
 pub mod reader;

@@ -37,6 +37,25 @@ pub(crate) fn check_host(
     Ok(nix)
 }
 
+/// Everything about the host for which it gives no `/nix`, not only the first,
+/// for whoever is to mend it; each is an [`Error::Host`]. The caller must be in
+/// the host's namespace.
+///
+/// # Errors
+/// When the kernel does not say what `/nix` is.
+pub fn refusals(kernel: &dyn Kernel) -> Result<Vec<Error>, Error> {
+    let nix = match check_directory(kernel) {
+        Err(never @ Error::Host { .. }) => return Ok(vec![never]),
+        answer => answer?,
+    };
+    let refused = |(refusal, reason): (Refusal, String)| Error::Host {
+        refusal: Some(refusal),
+        reason,
+        remedy: refusal.remedy(),
+    };
+    Ok(findings(kernel, &nix)?.into_iter().map(refused).collect())
+}
+
 /// Checks that no privileged file names `/nix`. Dearer than [`check_host`], so
 /// it is asked when a namespace is built, not when one is joined.
 ///

@@ -44,10 +44,13 @@ mod store;
 mod way_back;
 
 pub use error::{Error, Gravity};
+pub use host::refusals;
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
 pub use outcome::{Entered, Opened, WithoutNix};
+pub use registry::{Holder, Living, ROOT as REGISTRY, holders, living};
 pub use session::{Door, Login};
+pub use store::{CheckedStore, StoreRules};
 pub use target::Target;
 
 /// Where the store directory is mounted.

@@ -21,8 +21,12 @@ pub struct Mount {
     pub point: PathBuf,
     /// Its flags.
     pub flags: MountFlags,
+    /// Whether mounts below it travel to and from other namespaces.
+    pub shared: bool,
     /// Type of the file system, with its subtype: `ext4`, `fuse.sshfs`.
     pub file_system: String,
+    /// What is mounted: a device, a server's directory.
+    pub source: String,
     /// Options of the file system.
     pub options: String,
 }
@@ -67,10 +71,10 @@ impl Mount {
                 .position(|field| *field == b"-")?
                 .checked_add(6)?,
         )?;
-        let [id, _parent, device, root, point, flags, ..] = mount else {
+        let [id, _parent, device, root, point, flags, propagation @ ..] = mount else {
             return None;
         };
-        let [_dash, kind, _source, options, ..] = file_system else {
+        let [_dash, kind, source, options, ..] = file_system else {
             return None;
         };
         Some(Self {
@@ -79,7 +83,11 @@ impl Mount {
             root: unescape(root),
             point: unescape(point),
             flags: parse_flags(flags),
+            shared: propagation
+                .iter()
+                .any(|field| field.starts_with(b"shared:")),
             file_system: String::from_utf8_lossy(kind).into_owned(),
+            source: unescape(source).to_string_lossy().into_owned(),
             options: String::from_utf8_lossy(options).into_owned(),
         })
     }
@@ -176,6 +184,9 @@ not a line\n";
         assert_eq!(home.device, "0:30");
         assert!(home.flags.no_exec && home.flags.no_suid && !home.flags.read_only);
         assert_eq!(home.fuse_user(), Some(1001));
+        assert!(home.shared && table.by_id(22).unwrap().shared);
+        assert_eq!(home.source, "sshfs");
+        assert!(!table.by_id(31).unwrap().shared);
         assert!(table.by_id(31).unwrap().flags.read_only);
         assert_eq!(table.by_id(31).unwrap().fuse_user(), None);
     }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use cache::first_reference;
 use mention::{Mention, mentions, named_files};
-use places::{Kind, places};
+use places::{Kind, advisory_places, places};
 
 /// Largest file that is read, in bytes: `ld.so.cache` has some 100 kB.
 const LARGEST: u64 = 16 << 20;
@@ -48,6 +48,15 @@ pub struct Scan {
     pub state: Option<u64>,
     /// The files that were found by reading others: includes, scripts.
     pub found: Vec<PathBuf>,
+}
+
+/// Files that name programs or rights of the system's own services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advisory {
+    /// The units of the system's service manager.
+    SystemdUnits,
+    /// Rules by which programs are confined, or freed, by their path.
+    AppArmorProfiles,
 }
 
 /// The privileged files of a system; in the unit tests, of none.
@@ -99,13 +108,25 @@ impl Scan {
     }
 
     fn read_once(root: &Path) -> Self {
+        Self::read_places(root, places(root))
+    }
+
+    /// Reads the files of the system below `root` that something privileged
+    /// reads outside of any session: an administrator should know what they
+    /// say of `/nix`, and no login waits for it.
+    #[must_use]
+    pub fn read_advisory(root: &Path, of: Advisory) -> Self {
+        Self::read_places(root, advisory_places(root, of))
+    }
+
+    fn read_places(root: &Path, places: Vec<(PathBuf, Kind)>) -> Self {
         let mut scan = Self {
             references: Vec::new(),
             state: None,
             found: Vec::new(),
         };
         let mut seen = BTreeSet::new();
-        for (file, kind) in places(root) {
+        for (file, kind) in places {
             scan.read_file(root, &file, kind, false, &mut seen);
         }
         scan
@@ -265,6 +286,25 @@ mod tests {
             assert_eq!(said.len(), 1, "{file}: {said:?}");
             assert_eq!(said[0].0, file);
         }
+    }
+
+    #[test]
+    fn advisory_files_are_read_apart() {
+        let files = [
+            (
+                "/etc/systemd/system/a.service.d/b.conf",
+                "[Service]\nExecStart=/nix/x\n",
+            ),
+            ("/etc/apparmor.d/local/x", "/nix/store/** ux,\n"),
+        ];
+        assert!(found(&files).is_empty());
+        let root = system(&files);
+        let lines = |of| {
+            let scan = Scan::read_advisory(root.path(), of);
+            scan.references.iter().map(|it| it.line).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(Advisory::SystemdUnits), [2]);
+        assert_eq!(lines(Advisory::AppArmorProfiles), [1]);
     }
 
     #[test]

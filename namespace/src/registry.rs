@@ -31,7 +31,7 @@ use crate::kernel::{Called, Kernel, NamespaceId, Task, parse_decimal};
 use crate::record::{FileId, Record};
 
 /// Format 1. A later format gets a directory of its own.
-pub(crate) const ROOT: &str = "/run/nix-ns/1";
+pub const ROOT: &str = "/run/nix-ns/1";
 /// The owner alone; set-group-ID so that entries are group root's, whatever
 /// group the caller (su: the group of whoever called it) has.
 const MODE: u32 = 0o2700;
@@ -470,6 +470,10 @@ fn parse_elected(name: &OsStr) -> Option<(FileId, u64)> {
 fn path_of(uid: u32, pid_namespace: u64) -> PathBuf {
     PathBuf::from(format!("{ROOT}/{uid}.{pid_namespace}"))
 }
+
+mod overview;
+
+pub use overview::{Holder, Living, holders, living};
 
 #[cfg(test)]
 mod tests;

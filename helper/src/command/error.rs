@@ -87,6 +87,15 @@ pub enum Error {
         /// How many files.
         files: u64,
     },
+    /// Only root may.
+    #[error("only root may {0}; `sudo nix-ns ...`")]
+    NotRoot(&'static str),
+    /// The kernel does not say.
+    #[error("{0}")]
+    Kernel(#[from] namespace::kernel::CallFailed),
+    /// The result cannot be written as JSON.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// Nobody reads the result.
     #[error("the result cannot be written: {0}")]
     Output(#[from] io::Error),

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use config::{OwnedFile, USER_EXAMPLE, User, printable};
+use config::{OwnedFile, USER_EXAMPLE, USER_FILE, User, printable};
 use namespace::NIX;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
@@ -144,7 +144,7 @@ fn configure(own: &Own, screen: &mut Screen) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(denied(error)),
     }
-    if let Some(read) = OwnedFile::read(file, own.account.uid)? {
+    if let Some(read) = OwnedFile::read_below(&own.account.home, USER_FILE, own.account.uid)? {
         User::parse(&read.text, file)?;
     }
     screen.say(format_args!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::below;
+use super::{Advisory, below};
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +79,31 @@ const PLACES: &[(&str, Kind)] = &[
     ("/root/.config/fish/conf.d", Kind::Text),
 ];
 
+/// Where a system's service manager finds its units, as systemd.unit(5) lists.
+const UNITS: &[(&str, Kind)] = &[
+    ("/etc/systemd/system", Kind::Text),
+    ("/run/systemd/system", Kind::Text),
+    ("/usr/local/lib/systemd/system", Kind::Text),
+    ("/usr/lib/systemd/system", Kind::Text),
+];
+
+const PROFILES: &[(&str, Kind)] = &[("/etc/apparmor.d", Kind::Text)];
+
 /// Every file that is there now, directories replaced by their files.
 pub(super) fn places(root: &Path) -> Vec<(PathBuf, Kind)> {
-    PLACES
+    files_at(root, PLACES)
+}
+
+/// The same, of files that no login depends on.
+pub(super) fn advisory_places(root: &Path, of: Advisory) -> Vec<(PathBuf, Kind)> {
+    match of {
+        Advisory::SystemdUnits => files_at(root, UNITS),
+        Advisory::AppArmorProfiles => files_at(root, PROFILES),
+    }
+}
+
+fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(PathBuf, Kind)> {
+    places
         .iter()
         .flat_map(|(place, kind)| {
             let place = below(root, Path::new(place));

@@ -1,0 +1,405 @@
+//! PAM's configuration as libpam reads it (`pam.conf(5)`, `libpam/pam_handlers.c`
+//! and `pam_line.c`): comments, continued lines, brackets, `include`,
+//! `substack`, Debian's `@include`, vendors' directories.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::pam_control::Control;
+
+/// In libpam's order: the first that has a file of the service's name is read.
+/// The last two are where distributions have libpam look for a vendor's.
+const DIRECTORIES: [&str; 4] = [
+    "/etc/pam.d",
+    "/usr/lib/pam.d",
+    "/usr/etc/pam.d",
+    "/usr/share/pam.d",
+];
+
+/// `PAM_SUBSTACK_MAX_LEVEL`.
+const DEEPEST: usize = 16;
+/// More lines than any service has.
+const MOST_LINES: usize = 10_000;
+/// No stack is larger.
+const LARGEST: u64 = 1 << 20;
+
+/// A module's line in the session stack of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Where it stands.
+    pub(super) place: Place,
+    /// `None`: nothing libpam understands, so it always fails.
+    pub(super) control: Option<Control>,
+    /// The module's file name, without directory and without `.so`.
+    pub(super) module: String,
+    pub(super) arguments: Vec<String>,
+    /// How many substacks it is in.
+    pub(super) level: usize,
+}
+
+/// A file and a line in it, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
+}
+
+/// The session lines of a service, includes replaced by what they include.
+#[derive(Debug, Default)]
+pub(super) struct Stack {
+    pub(super) lines: Vec<Line>,
+    /// What libpam would complain of.
+    pub(super) problems: Vec<(Place, String)>,
+    /// The names by which other files are included.
+    pub(super) included: BTreeSet<String>,
+}
+
+/// Names of all services with a file of their own.
+pub(super) fn services(root: &Path) -> BTreeSet<String> {
+    DIRECTORIES
+        .iter()
+        .filter_map(|directory| fs::read_dir(below(root, directory)).ok())
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+impl Stack {
+    /// Reads the session stack of a service on the system below `root`; `None`
+    /// if the service has no file.
+    pub(super) fn read(root: &Path, service: &str) -> Option<Self> {
+        let mut stack = Self::default();
+        let (file, text) = open(root, service)?;
+        stack.add_file(root, &file, &text, Depth::default());
+        Some(stack)
+    }
+
+    fn add_file(&mut self, root: &Path, file: &Path, text: &str, depth: Depth) {
+        for (number, text) in logical_lines(text) {
+            let place = Place {
+                file: file.to_owned(),
+                line: number,
+            };
+            self.add_line(root, place, &text, depth);
+        }
+    }
+
+    fn add_line(&mut self, root: &Path, place: Place, text: &str, depth: Depth) {
+        let mut words = words(text).into_iter();
+        let Some(kind) = words.next() else { return };
+        // Debian's own: every type of the other file.
+        if kind.eq_ignore_ascii_case("@include") {
+            return self.include(root, place, words.next(), depth.included());
+        }
+        if !is_session(&kind) {
+            return;
+        }
+        let Some(control) = words.next() else {
+            return self
+                .problems
+                .push((place, "has no control field".to_owned()));
+        };
+        match control.to_ascii_lowercase().as_str() {
+            "include" => return self.include(root, place, words.next(), depth.included()),
+            "substack" => return self.include(root, place, words.next(), depth.stacked()),
+            _ => {}
+        }
+        let Some(module) = words.next() else {
+            return self.problems.push((place, "names no module".to_owned()));
+        };
+        let parsed = Control::parse(&control);
+        if parsed.is_none() {
+            let problem = format!("has a control field that libpam does not understand: {control}");
+            self.problems.push((place.clone(), problem));
+        }
+        self.lines.push(Line {
+            place,
+            control: parsed,
+            module: module_name(&module),
+            arguments: words.collect(),
+            level: depth.stacks,
+        });
+    }
+
+    fn include(&mut self, root: &Path, place: Place, name: Option<String>, depth: Depth) {
+        let Some(name) = name else {
+            return self.problems.push((place, "includes nothing".to_owned()));
+        };
+        // Files that include each other twice would otherwise fill the memory.
+        let many = self.lines.len().saturating_add(self.problems.len()) > MOST_LINES;
+        if depth.files >= DEEPEST || many {
+            return self
+                .problems
+                .push((place, "includes too deeply".to_owned()));
+        }
+        self.included.insert(name.clone());
+        match open(root, &name) {
+            Some((file, text)) => self.add_file(root, &file, &text, depth),
+            None => {
+                let problem = format!("includes {name}, which is not there or not to be read");
+                self.problems.push((place, problem));
+            }
+        }
+    }
+
+    /// The lines that a jump of so many from the line at `index` skips: a
+    /// substack counts as one (`libpam/pam_dispatch.c`).
+    pub(super) fn skipped(&self, index: usize, jump: usize) -> std::ops::Range<usize> {
+        let start = index.saturating_add(1);
+        let level = self.lines.get(index).map_or(0, |line| line.level);
+        let mut end = start;
+        for _ in 0..jump {
+            if self.lines.get(end).is_none_or(|line| line.level < level) {
+                break;
+            }
+            end = end.saturating_add(1);
+            while self.lines.get(end).is_some_and(|line| line.level > level) {
+                end = end.saturating_add(1);
+            }
+        }
+        start..end
+    }
+}
+
+/// How deep a file is included.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    files: usize,
+    stacks: usize,
+}
+
+impl Depth {
+    fn included(self) -> Self {
+        Self {
+            files: self.files.saturating_add(1),
+            ..self
+        }
+    }
+
+    fn stacked(self) -> Self {
+        Self {
+            stacks: self.stacks.saturating_add(1),
+            ..self.included()
+        }
+    }
+}
+
+fn open(root: &Path, name: &str) -> Option<(PathBuf, String)> {
+    if name.starts_with('/') {
+        return read(&below(root, name)).map(|text| (PathBuf::from(name), text));
+    }
+    DIRECTORIES.iter().find_map(|directory| {
+        let file = Path::new(directory).join(name);
+        let text = read(&below(root, &file))?;
+        Some((file, text))
+    })
+}
+
+fn read(file: &Path) -> Option<String> {
+    let metadata = fs::metadata(file).ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return None;
+    }
+    fs::read(file)
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn below(root: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Lines without comments, continued ones put together, with the number of the
+/// first.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let mut pending: Option<(usize, String)> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = without_comment(line).trim();
+        let (line, goes_on) = match line.strip_suffix('\\') {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        let (first, mut whole) = pending.take().unwrap_or((number, String::new()));
+        whole.push_str(line);
+        if goes_on {
+            whole.push(' ');
+            pending = Some((first, whole));
+        } else {
+            lines.push((first, whole));
+        }
+    }
+    lines.extend(pending);
+    lines
+}
+
+fn without_comment(line: &str) -> &str {
+    let mut before = None;
+    for (at, character) in line.char_indices() {
+        if character == '#' && before != Some('\\') {
+            return line.get(..at).unwrap_or_default();
+        }
+        before = Some(character);
+    }
+    line
+}
+
+/// Words between blanks; one that begins with a bracket goes on to the closing
+/// one, and `\]` is a bracket in it.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut characters = line.chars().peekable();
+    loop {
+        while characters.next_if(|it| it.is_whitespace()).is_some() {}
+        let Some(first) = characters.next() else {
+            return words;
+        };
+        let bracketed = first == '[';
+        let mut word = String::from(first);
+        while let Some(character) = characters.next_if(|it| bracketed || !it.is_whitespace()) {
+            match character {
+                '\\' if bracketed => word.extend(characters.next()),
+                ']' if bracketed => {
+                    word.push(']');
+                    break;
+                }
+                character => word.push(character),
+            }
+        }
+        words.push(word);
+    }
+}
+
+fn is_session(kind: &str) -> bool {
+    let kind = kind.strip_prefix('-').unwrap_or(kind);
+    kind.eq_ignore_ascii_case("session")
+}
+
+fn module_name(module: &str) -> String {
+    let file = module.rsplit('/').next().unwrap_or(module);
+    file.strip_suffix(".so").unwrap_or(file).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(files: &[(&str, &str)]) -> PathBuf {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("nix-ns-stack.{}.{number}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        for (file, text) in files {
+            let file = below(&root, file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        root
+    }
+
+    fn stack(files: &[(&str, &str)]) -> Stack {
+        let root = system(files);
+        let stack = Stack::read(&root, "sshd").unwrap();
+        fs::remove_dir_all(root).unwrap();
+        stack
+    }
+
+    fn modules(stack: &Stack) -> Vec<(&str, usize)> {
+        let lines = stack.lines.iter();
+        lines
+            .map(|line| (line.module.as_str(), line.place.line))
+            .collect()
+    }
+
+    #[test]
+    fn lines_are_put_together_and_comments_left_out() {
+        let stack = stack(&[(
+            "/etc/pam.d/sshd",
+            "#%PAM-1.0\n\nauth required pam_unix.so\n\
+             session  required \\\n  pam_a.so x \\# y # z\n\
+             -session [success=ok \\\n default=ignore] /lib/security/pam_b.so [a b\\]c] d # e\n\
+             SESSION optional pam_c.so",
+        )]);
+        assert_eq!(modules(&stack), [("pam_a", 4), ("pam_b", 6), ("pam_c", 8)]);
+        assert_eq!(stack.lines[1].arguments, ["[a b]c]", "d"]);
+        assert!(stack.problems.is_empty(), "{:?}", stack.problems);
+    }
+
+    #[test]
+    fn included_files_are_where_they_are_included() {
+        let stack = stack(&[
+            (
+                "/etc/pam.d/sshd",
+                "session include one\nsession substack two\n@include three\nauth include four\n",
+            ),
+            (
+                "/etc/pam.d/one",
+                "session required pam_1.so\nauth required pam_x.so\n",
+            ),
+            (
+                "/usr/lib/pam.d/two",
+                "session required pam_2.so\nsession include one\n",
+            ),
+            ("/usr/share/pam.d/three", "session required pam_3.so\n"),
+            ("/usr/share/pam.d/one", "session required pam_never.so\n"),
+        ]);
+        let lines: Vec<_> = stack
+            .lines
+            .iter()
+            .map(|line| (line.module.as_str(), line.level))
+            .collect();
+        assert_eq!(
+            lines,
+            [("pam_1", 0), ("pam_2", 1), ("pam_1", 1), ("pam_3", 0)]
+        );
+    }
+
+    #[test]
+    fn what_libpam_complains_of_is_found() {
+        let stack = stack(&[(
+            "/etc/pam.d/sshd",
+            "session include gone\nsession\nsession required\nsession requird pam_a.so\nsession include sshd\n",
+        )]);
+        let lines: BTreeSet<usize> = stack.problems.iter().map(|(place, _)| place.line).collect();
+        assert_eq!(lines, BTreeSet::from([1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn a_jump_takes_a_substack_for_one_line() {
+        let stack = stack(&[
+            (
+                "/etc/pam.d/sshd",
+                "session [success=2 default=ignore] pam_0.so\nsession substack two\nsession required pam_3.so\nsession required pam_4.so\n",
+            ),
+            (
+                "/etc/pam.d/two",
+                "session required pam_1.so\nsession required pam_2.so\n",
+            ),
+        ]);
+        assert_eq!(stack.skipped(0, 1), 1..3);
+        assert_eq!(stack.skipped(0, 2), 1..4);
+        assert_eq!(stack.skipped(0, 9), 1..5);
+        assert_eq!(stack.skipped(1, 9), 2..3);
+    }
+
+    #[test]
+    fn files_that_include_each_other_again_and_again_come_to_an_end() {
+        let twice = "session include sshd\nsession include sshd\n".repeat(8);
+        let stack = stack(&[("/etc/pam.d/sshd", &twice)]);
+        assert!(stack.problems.len() < 2 * MOST_LINES);
+    }
+
+    #[test]
+    fn every_service_is_known_once() {
+        let root = system(&[
+            ("/etc/pam.d/sshd", ""),
+            ("/usr/lib/pam.d/sshd", ""),
+            ("/usr/lib/pam.d/systemd-user", ""),
+        ]);
+        assert_eq!(services(&root).len(), 2);
+        fs::remove_dir_all(root).unwrap();
+    }
+}
