@@ -27,6 +27,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) host_nix: FileId,
     pub(crate) site: Option<Fingerprint>,
     pub(crate) user: Option<Fingerprint>,
+    pub(crate) environment: bool,
 }
 
 /// A namespace that the calling thread is in and that was verified, with the
@@ -149,6 +150,7 @@ fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Rec
         host_nix: plan.host_nix,
         site: plan.site,
         user: plan.user,
+        environment: plan.environment,
         path: plan.store.path.clone(),
     })
 }

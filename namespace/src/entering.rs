@@ -41,6 +41,7 @@ struct Known {
 struct Asked {
     store: CheckedStore,
     user: Option<Fingerprint>,
+    environment: bool,
 }
 
 /// One try at joining.
@@ -200,10 +201,15 @@ impl Entering<'_> {
             };
             let dead = match self.join_one(registry, &entries, elected)? {
                 Attempt::Joined(record) => {
-                    let site = self.login.site_fingerprint;
+                    let record = Record {
+                        site: self.login.site_fingerprint,
+                        user: asked.user,
+                        environment: asked.environment,
+                        ..*record
+                    };
                     // Not to note it costs time at the next login, nothing else.
-                    let _ = registry.refresh(self.kernel, elected, site, asked.user);
-                    return Ok(Standing::Joined(record));
+                    let _ = registry.refresh(self.kernel, elected, &record);
+                    return Ok(Standing::Joined(Box::new(record)));
                 }
                 Attempt::Superseded => continue,
                 Attempt::Dead => true,
@@ -300,6 +306,7 @@ impl Entering<'_> {
             host_nix,
             site: self.login.site_fingerprint,
             user: asked.user,
+            environment: asked.environment,
         }
     }
 
@@ -313,7 +320,7 @@ impl Entering<'_> {
             Finding::NotOptedIn => Ok(Err(WithoutNix::NotOptedIn)),
             Finding::Disabled => Ok(Err(WithoutNix::DisabledByUser)),
             Finding::Refused(why) => Err(Error::user(why)),
-            Finding::Store { .. } => {
+            Finding::Store { environment, .. } => {
                 let none = || Error::Reader("sent no directory".to_owned());
                 let directory = reading.directory.ok_or_else(none)?;
                 let rules = StoreRules {
@@ -325,6 +332,7 @@ impl Entering<'_> {
                 Ok(Ok(Asked {
                     store,
                     user: reading.reply.user,
+                    environment,
                 }))
             }
         }

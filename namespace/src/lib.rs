@@ -13,6 +13,7 @@
 //! - [`join`]: into one of them, verified, or back.
 //! - [`build`]: a new one around the calling thread, verified, or back.
 //! - [`entering`]: which of the two, and what when others do the same at once.
+//! - [`profile`]: what of the user's the session's environment is to name.
 //! - [`session`]: all of the above, as one decision for a login.
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
@@ -23,6 +24,7 @@ pub mod error;
 pub mod kernel;
 pub mod mount_table;
 pub mod place;
+pub mod profile;
 pub mod reader;
 pub mod record;
 pub mod references;

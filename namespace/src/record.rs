@@ -47,6 +47,8 @@ pub struct Record {
     pub site: Option<Fingerprint>,
     /// The user configuration it was made by; none if there was no file.
     pub user: Option<Fingerprint>,
+    /// Whether that one lets sessions find what the Nix profile holds.
+    pub environment: bool,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -65,7 +67,7 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} path=",
             self.uid,
             self.namespace,
             self.inode,
@@ -75,6 +77,7 @@ impl Record {
             file_to_text(self.host_nix),
             fingerprint_to_text(self.site),
             fingerprint_to_text(self.user),
+            self.environment,
         ));
         text.push(&self.path);
         text
@@ -102,6 +105,7 @@ impl Record {
             host_nix: parse_file(fact("host")?)?,
             site: parse_fingerprint(fact("site")?)?,
             user: parse_fingerprint(fact("user")?)?,
+            environment: fact("environment")?.parse().ok()?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -188,6 +192,7 @@ pub(crate) mod tests {
                 ctime_seconds: -1,
                 ctime_nanoseconds: 999_999_999,
             }),
+            environment: true,
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -234,6 +239,7 @@ pub(crate) mod tests {
             nix: MountId::Reused(0),
             site: record().user,
             user: None,
+            environment: false,
             path: "/".into(),
             ..record()
         };
@@ -293,6 +299,7 @@ pub(crate) mod tests {
             host_nix: file,
             site: fingerprint,
             user: fingerprint,
+            environment: false,
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

@@ -24,7 +24,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use config::Fingerprint;
 use nix::errno::Errno;
 
 use crate::kernel::{Called, Kernel, NamespaceId, Task, parse_decimal};
@@ -215,15 +214,9 @@ impl Registry {
         &self,
         kernel: &dyn Kernel,
         elected: &Elected,
-        site: Option<Fingerprint>,
-        user: Option<Fingerprint>,
+        record: &Record,
     ) -> Called<()> {
-        let record = Record {
-            site,
-            user,
-            ..elected.record.clone()
-        };
-        if record == elected.record {
+        if *record == elected.record {
             return Ok(());
         }
         // One name a directory, whoever is killed before the renaming.

@@ -10,6 +10,7 @@ use crate::freshness::Freshness;
 use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::{Left, leave};
 use crate::place::{Place, has_the_systems_root, nix_is_covered, read_marker};
+use crate::profile::{self, Profile};
 use crate::reader::{Finding, Reader, Reading, Request};
 use crate::record::Record;
 use crate::references::PrivilegedFiles;
@@ -42,6 +43,9 @@ pub struct Opened {
     pub left: Left,
     /// What it entered.
     pub entered: Entered,
+    /// What of the user's its environment is to name, in this order; nothing
+    /// where the site or the user has switched that off.
+    pub profiles: Vec<Profile>,
 }
 
 /// Whose `/nix` the session has.
@@ -74,6 +78,30 @@ pub enum WithoutNix {
     DisabledByUser,
 }
 
+impl Opened {
+    const fn without(left: Left, why: WithoutNix) -> Self {
+        Self {
+            left,
+            entered: Entered::None(why),
+            profiles: Vec::new(),
+        }
+    }
+}
+
+impl Entered {
+    /// What is known about the user's namespace, in which the session is.
+    #[must_use]
+    pub const fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Stayed(record)
+            | Self::Joined(record)
+            | Self::Built(record)
+            | Self::BuiltAlone(record, _) => Some(record),
+            Self::None(_) => None,
+        }
+    }
+}
+
 impl Login<'_> {
     /// Takes the caller off any user's `/nix`: the `leave` line.
     ///
@@ -94,26 +122,19 @@ impl Login<'_> {
     /// session without `/nix` of its own and free to start.
     pub fn enter(&self, kernel: &dyn Kernel, reader: &dyn Reader) -> Result<Opened, Error> {
         if self.root_stays() {
-            return Ok(Opened {
-                left: Left::Nothing,
-                entered: Entered::None(WithoutNix::RootStays),
-            });
+            return Ok(Opened::without(Left::Nothing, WithoutNix::RootStays));
         }
         let place = self.find_place(kernel)?;
         if let Some(why) = self.stays_out() {
             let left = leave(kernel, &place, self.identity())?;
             self.site()?;
-            return Ok(Opened {
-                left,
-                entered: Entered::None(why),
-            });
+            return Ok(Opened::without(left, why));
         }
         if let Place::Nix(record) = &place {
-            if record.uid == self.account.uid && self.may_stay(kernel, reader, record)? {
-                return Ok(Opened {
-                    left: Left::Nothing,
-                    entered: Entered::Stayed(record.clone()),
-                });
+            if record.uid == self.account.uid {
+                if let Some(record) = self.may_stay(kernel, reader, record)? {
+                    return self.opened(kernel, Left::Nothing, Entered::Stayed(record));
+                }
             }
         }
         let left = leave(kernel, &place, self.identity())?;
@@ -124,7 +145,24 @@ impl Login<'_> {
             reader,
         }
         .from(&place)?;
-        Ok(Opened { left, entered })
+        self.opened(kernel, left, entered)
+    }
+
+    fn opened(&self, kernel: &dyn Kernel, left: Left, entered: Entered) -> Result<Opened, Error> {
+        // Both have to want it. A site may have a reason that a user does not
+        // know: what PAM runs as root sees the same environment.
+        let wanted = entered.record().is_some_and(|record| record.environment)
+            && self.site.as_ref().is_ok_and(|site| site.environment);
+        let profiles = if wanted {
+            profile::look(kernel, self.identity(), &self.account.home)?
+        } else {
+            Vec::new()
+        };
+        Ok(Opened {
+            left,
+            entered,
+            profiles,
+        })
     }
 
     /// Takes the caller out of its namespace and of the registry.
@@ -193,23 +231,29 @@ impl Login<'_> {
         self.account.home.join(config::USER_FILE)
     }
 
-    /// A running session keeps what it has, unless the user has switched it off.
+    /// A running session keeps what it has, unless the user has switched it off;
+    /// with what its configuration says now.
     fn may_stay(
         &self,
         kernel: &dyn Kernel,
         reader: &dyn Reader,
         record: &Record,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Box<Record>>, Error> {
+        let stays = |environment| {
+            Some(Box::new(Record {
+                environment,
+                ..record.clone()
+            }))
+        };
         let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[record])?;
         if fresh.confirms(record, self.site_fingerprint) {
-            return Ok(true);
+            return Ok(stays(record.environment));
         }
-        Ok(match self.read(reader) {
-            Ok(reading) => !matches!(
-                reading.reply.finding,
-                Finding::NotOptedIn | Finding::Disabled
-            ),
-            Err(_) => true,
+        let finding = self.read(reader).map(|reading| reading.reply.finding);
+        Ok(match finding {
+            Ok(Finding::NotOptedIn | Finding::Disabled) => None,
+            Ok(Finding::Store { environment, .. }) => stays(environment),
+            Ok(Finding::Refused(_)) | Err(_) => stays(record.environment),
         })
     }
 

@@ -73,10 +73,11 @@ fn find(
         Answer::Store {
             path,
             allow_symlinks,
+            environment,
         } => {
             let directory = open_store(&path, allow_symlinks).map_err(|error| error.to_string())?;
             let path = path.as_path().to_owned();
-            (Finding::Store { path }, Some(directory))
+            (Finding::Store { path, environment }, Some(directory))
         }
     })
 }

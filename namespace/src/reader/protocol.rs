@@ -43,6 +43,8 @@ pub enum Finding {
     Store {
         /// The path it was opened by.
         path: PathBuf,
+        /// Whether the user lets sessions find what the Nix profile holds.
+        environment: bool,
     },
     /// The user has no configuration, and the site wants one.
     NotOptedIn,
@@ -52,12 +54,18 @@ pub enum Finding {
     Refused(String),
 }
 
+/// A store directory, for sessions whose environment stays as it is.
+const BARE: &str = "bare-store";
+
 impl Reply {
     /// As sent.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, rest): (&str, &[u8]) = match &self.finding {
-            Finding::Store { path } => ("store", path.as_os_str().as_bytes()),
+            Finding::Store { path, environment } => {
+                let kind = if *environment { "store" } else { BARE };
+                (kind, path.as_os_str().as_bytes())
+            }
             Finding::NotOptedIn => ("not-opted-in", b""),
             Finding::Disabled => ("disabled", b""),
             Finding::Refused(why) => ("refused", why.as_bytes()),
@@ -77,8 +85,9 @@ impl Reply {
         let (kind, user) = std::str::from_utf8(head).ok()?.split_once(' ')?;
         let user = parse_fingerprint(user)?;
         let finding = match kind {
-            "store" => Finding::Store {
+            "store" | BARE => Finding::Store {
                 path: PathBuf::from(std::ffi::OsString::from_vec(rest.to_vec())),
+                environment: kind != BARE,
             },
             "not-opted-in" if rest.is_empty() => Finding::NotOptedIn,
             "disabled" if rest.is_empty() => Finding::Disabled,
@@ -105,6 +114,11 @@ mod tests {
         for finding in [
             Finding::Store {
                 path: "/home/a\nb".into(),
+                environment: true,
+            },
+            Finding::Store {
+                path: "/home/a".into(),
+                environment: false,
             },
             Finding::NotOptedIn,
             Finding::Disabled,

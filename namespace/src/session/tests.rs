@@ -20,6 +20,7 @@ impl Reader for FindsStore<'_> {
         let roots: Vec<OwnedFd> = vec![self.0.root_directory()];
         let finding = Finding::Store {
             path: "/home/alice/nix".into(),
+            environment: true,
         };
         let user = Some(Fingerprint {
             device: 1,
@@ -388,7 +389,10 @@ fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
         })
         .map(|opened| (opened, recorder.is_on_host()))
     };
-    let elsewhere = Finding::Store { path: "/x".into() };
+    let elsewhere = Finding::Store {
+        path: "/x".into(),
+        environment: true,
+    };
     for reader in [
         &Says(elsewhere) as &dyn Reader,
         &Says(Finding::Refused("why".to_owned())),
