@@ -61,14 +61,15 @@ install:
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
-	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns $(DESTDIR)$(SYSCONFDIR)/profile.d
+	install -m 0644 packaging/profile.d/nix-ns.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
 
 # Take the lines out of /etc/pam.d first. Leaves the site configuration.
 uninstall:
 	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader $(DESTDIR)$(PREFIX)/bin/nix-ns \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	-rmdir $(DESTDIR)/nix
 
 clean:

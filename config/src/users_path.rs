@@ -1,18 +1,16 @@
 //! Where a user's programs are looked for when nothing else says so.
 
-use crate::{Error, login_defs};
+use crate::login_defs;
 
 /// What `su` and `login` have built in (util-linux, `_PATH_DEFPATH`).
 const BUILT_IN: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The system's own `PATH` for users: `ENV_PATH` of `login.defs`.
-///
-/// # Errors
-///
-/// If the file is there and cannot be read.
-pub fn users_path() -> Result<String, Error> {
-    let text = login_defs::read()?.unwrap_or_default();
-    Ok(from_login_defs(&text))
+/// The system's own `PATH` for users: `ENV_PATH` of `login.defs`. Never empty:
+/// an empty entry is the working directory.
+#[must_use]
+pub fn users_path() -> String {
+    // A file that cannot be read says nothing.
+    from_login_defs(&login_defs::read().ok().flatten().unwrap_or_default())
 }
 
 /// With or without `PATH=` before it, as shadow has it.

@@ -12,14 +12,24 @@ use crate::kernel::{FileIdentity, Kernel, Walk};
 /// is installed for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// Of Nix since 2.14 with `use-xdg-base-directories`. Nix's own `nix.sh`
-    /// takes this one where there are both.
+    /// Of Nix since 2.14 with `use-xdg-base-directories`; preferred where there
+    /// are both.
     State,
     /// The one of old.
     Home,
 }
 
 impl Profile {
+    /// The one that counts, where there is the one, or the other, or both.
+    #[must_use]
+    pub const fn of(state: bool, home: bool) -> Option<Self> {
+        match (state, home) {
+            (true, _) => Some(Self::State),
+            (false, true) => Some(Self::Home),
+            (false, false) => None,
+        }
+    }
+
     /// Its place, below the home directory.
     #[must_use]
     pub const fn place(self) -> &'static str {
@@ -30,7 +40,8 @@ impl Profile {
     }
 }
 
-#[derive(PartialEq, Eq)]
+/// What the kernel remembers of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
     There,
     Absent,
@@ -38,34 +49,28 @@ enum Presence {
     Unknown,
 }
 
-/// The profiles that a user has, or may have.
+/// The profile that a user has, as far as the kernel remembers; the outer
+/// `None` is that it does not.
 ///
-/// The link alone counts, never what it leads to, and only what the kernel
-/// remembers: a dead file server delays no login. What is not known is taken to
-/// be there, since to name a directory that is missing does no harm, and a
-/// profile that is not found does.
+/// The link alone counts, never what it leads to, and no file system is asked:
+/// a dead server delays no login here.
+#[expect(clippy::option_option, reason = "two different absences")]
 pub(crate) fn look(
     kernel: &dyn Kernel,
     identity: FileIdentity,
     home: &Path,
-) -> Result<Vec<Profile>, Error> {
-    let presence_of = |profile: Profile| presence(kernel, &home.join(profile.place()));
-    let look = || (presence_of(Profile::State), presence_of(Profile::Home));
-    let (state, old) = match with_rights_of(kernel, identity, look) {
+) -> Result<Option<Option<Profile>>, Error> {
+    let look_at = |profile: Profile| presence(kernel, &home.join(profile.place()));
+    let look = || (look_at(Profile::State), look_at(Profile::Home));
+    Ok(match with_rights_of(kernel, identity, look) {
+        Ok((Presence::There, _)) => Some(Profile::of(true, false)),
+        Ok((Presence::Absent, Presence::There)) => Some(Profile::of(false, true)),
+        Ok((Presence::Absent, Presence::Absent)) => Some(None),
+        Ok(_) => None,
         // The session is where it belongs already.
-        Err(error) if error.gravity() == Gravity::Harmless => {
-            (Presence::Unknown, Presence::Unknown)
-        }
-        looked => looked?,
-    };
-    let mut profiles = Vec::new();
-    if state != Presence::Absent {
-        profiles.push(Profile::State);
-    }
-    if state != Presence::There && old != Presence::Absent {
-        profiles.push(Profile::Home);
-    }
-    Ok(profiles)
+        Err(error) if error.gravity() == Gravity::Harmless => None,
+        Err(error) => return Err(error),
+    })
 }
 
 fn presence(kernel: &dyn Kernel, link: &Path) -> Presence {

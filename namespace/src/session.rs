@@ -43,9 +43,9 @@ pub struct Opened {
     pub left: Left,
     /// What it entered.
     pub entered: Entered,
-    /// What of the user's its environment is to name, in this order; nothing
-    /// where the site or the user has switched that off.
-    pub profiles: Vec<Profile>,
+    /// What of the user's its environment is to name; nothing where the site or
+    /// the user has switched that off.
+    pub profile: Option<Profile>,
 }
 
 /// Whose `/nix` the session has.
@@ -83,7 +83,7 @@ impl Opened {
         Self {
             left,
             entered: Entered::None(why),
-            profiles: Vec::new(),
+            profile: None,
         }
     }
 }
@@ -133,7 +133,7 @@ impl Login<'_> {
         if let Place::Nix(record) = &place {
             if record.uid == self.account.uid {
                 if let Some(record) = self.may_stay(kernel, reader, record)? {
-                    return self.opened(kernel, Left::Nothing, Entered::Stayed(record));
+                    return self.opened(kernel, reader, Left::Nothing, Entered::Stayed(record));
                 }
             }
         }
@@ -145,24 +145,40 @@ impl Login<'_> {
             reader,
         }
         .from(&place)?;
-        self.opened(kernel, left, entered)
+        self.opened(kernel, reader, left, entered)
     }
 
-    fn opened(&self, kernel: &dyn Kernel, left: Left, entered: Entered) -> Result<Opened, Error> {
+    fn opened(
+        &self,
+        kernel: &dyn Kernel,
+        reader: &dyn Reader,
+        left: Left,
+        entered: Entered,
+    ) -> Result<Opened, Error> {
         // Both have to want it. A site may have a reason that a user does not
         // know: what PAM runs as root sees the same environment.
         let wanted = entered.record().is_some_and(|record| record.environment)
             && self.site.as_ref().is_ok_and(|site| site.environment);
-        let profiles = if wanted {
-            profile::look(kernel, self.identity(), &self.account.home)?
+        let profile = if wanted {
+            self.profile(kernel, reader)?
         } else {
-            Vec::new()
+            None
         };
         Ok(Opened {
             left,
             entered,
-            profiles,
+            profile,
         })
+    }
+
+    /// Asked for every session: the first profile is made by a session that had
+    /// none. Where the reader has looked before, the kernel remembers.
+    fn profile(&self, kernel: &dyn Kernel, reader: &dyn Reader) -> Result<Option<Profile>, Error> {
+        if let Some(known) = profile::look(kernel, self.identity(), &self.account.home)? {
+            return Ok(known);
+        }
+        let reading = self.read(reader);
+        Ok(reading.ok().and_then(|reading| reading.reply.profile))
     }
 
     /// Takes the caller out of its namespace and of the registry.

@@ -57,6 +57,15 @@ pub(crate) fn log_error(pam: &Pam, priority: Priority, target: &Target, error: &
     );
 }
 
+/// When a session has its `/nix`, and no environment to go with it.
+pub(crate) fn no_environment(pam: &Pam, target: &Target, why: &str) {
+    let text = format!(
+        "PATH and the like stay as they are for {}: {why}",
+        session_of(target)
+    );
+    pam.log(Priority::Warning, &text);
+}
+
 fn without_nix(
     pam: &Pam,
     arguments: &Arguments,

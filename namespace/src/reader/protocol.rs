@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use config::{Account, Fingerprint, SourcePath};
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Profile;
 use crate::record::{fingerprint_to_text, parse_fingerprint};
 
 /// Longest reply that is listened to, in bytes.
@@ -32,6 +33,8 @@ pub struct Request {
 pub struct Reply {
     /// The user configuration that was read, if there was one.
     pub user: Option<Fingerprint>,
+    /// The Nix profile that the user has.
+    pub profile: Option<Profile>,
     /// What it amounts to.
     pub finding: Finding,
 }
@@ -56,6 +59,9 @@ pub enum Finding {
 
 /// A store directory, for sessions whose environment stays as it is.
 const BARE: &str = "bare-store";
+/// After the configuration, where there is that profile.
+const STATE: &str = " state-profile";
+const HOME: &str = " home-profile";
 
 impl Reply {
     /// As sent.
@@ -70,7 +76,13 @@ impl Reply {
             Finding::Disabled => ("disabled", b""),
             Finding::Refused(why) => ("refused", why.as_bytes()),
         };
-        let mut bytes = format!("{kind} {}\n", fingerprint_to_text(self.user)).into_bytes();
+        let profile = match self.profile {
+            Some(Profile::State) => STATE,
+            Some(Profile::Home) => HOME,
+            None => "",
+        };
+        let user = fingerprint_to_text(self.user);
+        let mut bytes = format!("{kind} {user}{profile}\n").into_bytes();
         bytes.extend_from_slice(rest);
         bytes.truncate(LONGEST_REPLY);
         bytes
@@ -83,6 +95,7 @@ impl Reply {
         let (head, rest) = bytes.split_at_checked(split)?;
         let rest = rest.strip_prefix(b"\n")?;
         let (kind, user) = std::str::from_utf8(head).ok()?.split_once(' ')?;
+        let (user, profile) = parse_profile(user);
         let user = parse_fingerprint(user)?;
         let finding = match kind {
             "store" | BARE => Finding::Store {
@@ -94,8 +107,21 @@ impl Reply {
             "refused" => Finding::Refused(config::printable(&String::from_utf8_lossy(rest))),
             _ => return None,
         };
-        Some(Self { user, finding })
+        Some(Self {
+            user,
+            profile,
+            finding,
+        })
     }
+}
+
+/// What stands before the profile, and the profile.
+fn parse_profile(text: &str) -> (&str, Option<Profile>) {
+    let state = text.strip_suffix(STATE).map(|it| (it, Profile::State));
+    let home = || text.strip_suffix(HOME).map(|it| (it, Profile::Home));
+    state
+        .or_else(home)
+        .map_or((text, None), |(before, profile)| (before, Some(profile)))
 }
 
 #[cfg(test)]
@@ -125,11 +151,14 @@ mod tests {
             Finding::Refused("why".to_owned()),
         ] {
             for user in [user, None] {
-                let reply = Reply {
-                    user,
-                    finding: finding.clone(),
-                };
-                assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+                for profile in [None, Some(Profile::Home), Some(Profile::State)] {
+                    let reply = Reply {
+                        user,
+                        profile,
+                        finding: finding.clone(),
+                    };
+                    assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+                }
             }
         }
     }
@@ -142,6 +171,8 @@ mod tests {
             b"store",
             b"store -",
             b"store x\n/",
+            b"store - other-profile\n/",
+            b"store - home-profile state-profile\n/",
             b"disabled -\nmore",
             b"not-opted-in -\nmore",
             b"disabled -",

@@ -30,7 +30,11 @@ impl Reader for FindsStore<'_> {
             ctime_nanoseconds: 2,
         });
         Ok(Reading {
-            reply: Reply { user, finding },
+            reply: Reply {
+                user,
+                profile: None,
+                finding,
+            },
             directory: Some(self.0.store_directory()),
             roots,
         })
@@ -263,6 +267,7 @@ impl Reader for Says {
         Ok(Reading {
             reply: Reply {
                 user: None,
+                profile: None,
                 finding: self.0.clone(),
             },
             directory: None,
