@@ -14,6 +14,7 @@ use crate::kernel::{
 };
 use crate::mount_table::MountTable;
 use crate::place::{marker, marker_link_name, read_marker};
+use crate::profile::Profile;
 use crate::record::{FileId, Record};
 use crate::store::CheckedStore;
 use crate::way_back::WayBack;
@@ -28,6 +29,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) site: Option<Fingerprint>,
     pub(crate) user: Option<Fingerprint>,
     pub(crate) environment: bool,
+    pub(crate) profile: Option<Profile>,
 }
 
 /// A namespace that the calling thread is in and that was verified, with the
@@ -151,6 +153,7 @@ fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Rec
         site: plan.site,
         user: plan.user,
         environment: plan.environment,
+        profile: plan.profile,
         path: plan.store.path.clone(),
     })
 }

@@ -13,6 +13,7 @@ use crate::join::join;
 use crate::kernel::Kernel;
 use crate::leave::turn_back;
 use crate::place::Place;
+use crate::profile::Profile;
 use crate::reader::{Finding, Reader};
 use crate::record::{FileId, Record};
 use crate::registry::{Elected, Entries, Registry};
@@ -42,6 +43,7 @@ struct Asked {
     store: CheckedStore,
     user: Option<Fingerprint>,
     environment: bool,
+    profile: Option<Profile>,
 }
 
 /// One try at joining.
@@ -205,6 +207,7 @@ impl Entering<'_> {
                         site: self.login.site_fingerprint,
                         user: asked.user,
                         environment: asked.environment,
+                        profile: asked.profile,
                         ..*record
                     };
                     // Not to note it costs time at the next login, nothing else.
@@ -307,6 +310,7 @@ impl Entering<'_> {
             site: self.login.site_fingerprint,
             user: asked.user,
             environment: asked.environment,
+            profile: asked.profile,
         }
     }
 
@@ -333,6 +337,7 @@ impl Entering<'_> {
                     store,
                     user: reading.reply.user,
                     environment,
+                    profile: reading.reply.profile,
                 }))
             }
         }

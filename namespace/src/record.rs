@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use config::Fingerprint;
 
 use crate::kernel::{MountId, NamespaceId, Remembered, parse_decimal};
+use crate::profile::Profile;
 
 /// Version of the text. Another version is nobody's namespace: it is neither
 /// joined nor removed.
@@ -49,6 +50,8 @@ pub struct Record {
     pub user: Option<Fingerprint>,
     /// Whether that one lets sessions find what the Nix profile holds.
     pub environment: bool,
+    /// The profile that the user had then.
+    pub profile: Option<Profile>,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -67,7 +70,7 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} path=",
             self.uid,
             self.namespace,
             self.inode,
@@ -78,6 +81,7 @@ impl Record {
             fingerprint_to_text(self.site),
             fingerprint_to_text(self.user),
             self.environment,
+            Profile::to_text(self.profile),
         ));
         text.push(&self.path);
         text
@@ -106,6 +110,7 @@ impl Record {
             site: parse_fingerprint(fact("site")?)?,
             user: parse_fingerprint(fact("user")?)?,
             environment: fact("environment")?.parse().ok()?,
+            profile: Profile::parse(fact("profile")?)?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -193,6 +198,7 @@ pub(crate) mod tests {
                 ctime_nanoseconds: 999_999_999,
             }),
             environment: true,
+            profile: Some(Profile::Home),
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -240,6 +246,7 @@ pub(crate) mod tests {
             site: record().user,
             user: None,
             environment: false,
+            profile: None,
             path: "/".into(),
             ..record()
         };
@@ -300,6 +307,7 @@ pub(crate) mod tests {
             site: fingerprint,
             user: fingerprint,
             environment: false,
+            profile: Some(Profile::State),
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

@@ -133,7 +133,7 @@ impl Login<'_> {
         if let Place::Nix(record) = &place {
             if record.uid == self.account.uid {
                 if let Some(record) = self.may_stay(kernel, reader, record)? {
-                    return self.opened(kernel, reader, Left::Nothing, Entered::Stayed(record));
+                    return self.opened(kernel, Left::Nothing, Entered::Stayed(record));
                 }
             }
         }
@@ -145,40 +145,25 @@ impl Login<'_> {
             reader,
         }
         .from(&place)?;
-        self.opened(kernel, reader, left, entered)
+        self.opened(kernel, left, entered)
     }
 
-    fn opened(
-        &self,
-        kernel: &dyn Kernel,
-        reader: &dyn Reader,
-        left: Left,
-        entered: Entered,
-    ) -> Result<Opened, Error> {
+    fn opened(&self, kernel: &dyn Kernel, left: Left, entered: Entered) -> Result<Opened, Error> {
         // Both have to want it. A site may have a reason that a user does not
         // know: what PAM runs as root sees the same environment.
-        let wanted = entered.record().is_some_and(|record| record.environment)
-            && self.site.as_ref().is_ok_and(|site| site.environment);
-        let profile = if wanted {
-            self.profile(kernel, reader)?
-        } else {
-            None
+        let wanted = self.site.as_ref().is_ok_and(|site| site.environment);
+        let profile = match entered.record() {
+            // Asked for every session: the first profile is made by one.
+            Some(record) if wanted && record.environment => {
+                profile::look(kernel, self.identity(), &self.account.home, record.profile)?
+            }
+            _ => None,
         };
         Ok(Opened {
             left,
             entered,
             profile,
         })
-    }
-
-    /// Asked for every session: the first profile is made by a session that had
-    /// none. Where the reader has looked before, the kernel remembers.
-    fn profile(&self, kernel: &dyn Kernel, reader: &dyn Reader) -> Result<Option<Profile>, Error> {
-        if let Some(known) = profile::look(kernel, self.identity(), &self.account.home)? {
-            return Ok(known);
-        }
-        let reading = self.read(reader);
-        Ok(reading.ok().and_then(|reading| reading.reply.profile))
     }
 
     /// Takes the caller out of its namespace and of the registry.
@@ -255,21 +240,22 @@ impl Login<'_> {
         reader: &dyn Reader,
         record: &Record,
     ) -> Result<Option<Box<Record>>, Error> {
-        let stays = |environment| {
-            Some(Box::new(Record {
-                environment,
-                ..record.clone()
-            }))
-        };
         let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[record])?;
+        let as_before = Some(Box::new(record.clone()));
         if fresh.confirms(record, self.site_fingerprint) {
-            return Ok(stays(record.environment));
+            return Ok(as_before);
         }
-        let finding = self.read(reader).map(|reading| reading.reply.finding);
-        Ok(match finding {
-            Ok(Finding::NotOptedIn | Finding::Disabled) => None,
-            Ok(Finding::Store { environment, .. }) => stays(environment),
-            Ok(Finding::Refused(_)) | Err(_) => stays(record.environment),
+        let Ok(Reading { reply, .. }) = self.read(reader) else {
+            return Ok(as_before);
+        };
+        Ok(match reply.finding {
+            Finding::NotOptedIn | Finding::Disabled => None,
+            Finding::Refused(_) => as_before,
+            Finding::Store { environment, .. } => Some(Box::new(Record {
+                environment,
+                profile: reply.profile,
+                ..record.clone()
+            })),
         })
     }
 

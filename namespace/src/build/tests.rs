@@ -33,6 +33,7 @@ fn build_it(recorder: &Recorder) -> Result<Built, Error> {
             site: None,
             user: None,
             environment: true,
+            profile: None,
         },
     )
 }

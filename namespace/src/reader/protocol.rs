@@ -59,9 +59,6 @@ pub enum Finding {
 
 /// A store directory, for sessions whose environment stays as it is.
 const BARE: &str = "bare-store";
-/// After the configuration, where there is that profile.
-const STATE: &str = " state-profile";
-const HOME: &str = " home-profile";
 
 impl Reply {
     /// As sent.
@@ -76,13 +73,9 @@ impl Reply {
             Finding::Disabled => ("disabled", b""),
             Finding::Refused(why) => ("refused", why.as_bytes()),
         };
-        let profile = match self.profile {
-            Some(Profile::State) => STATE,
-            Some(Profile::Home) => HOME,
-            None => "",
-        };
         let user = fingerprint_to_text(self.user);
-        let mut bytes = format!("{kind} {user}{profile}\n").into_bytes();
+        let profile = Profile::to_text(self.profile);
+        let mut bytes = format!("{kind} {user} {profile}\n").into_bytes();
         bytes.extend_from_slice(rest);
         bytes.truncate(LONGEST_REPLY);
         bytes
@@ -94,9 +87,13 @@ impl Reply {
         let split = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = bytes.split_at_checked(split)?;
         let rest = rest.strip_prefix(b"\n")?;
-        let (kind, user) = std::str::from_utf8(head).ok()?.split_once(' ')?;
-        let (user, profile) = parse_profile(user);
-        let user = parse_fingerprint(user)?;
+        let mut words = std::str::from_utf8(head).ok()?.split(' ');
+        let kind = words.next()?;
+        let user = parse_fingerprint(words.next()?)?;
+        let profile = Profile::parse(words.next()?)?;
+        if words.next().is_some() {
+            return None;
+        }
         let finding = match kind {
             "store" | BARE => Finding::Store {
                 path: PathBuf::from(std::ffi::OsString::from_vec(rest.to_vec())),
@@ -113,15 +110,6 @@ impl Reply {
             finding,
         })
     }
-}
-
-/// What stands before the profile, and the profile.
-fn parse_profile(text: &str) -> (&str, Option<Profile>) {
-    let state = text.strip_suffix(STATE).map(|it| (it, Profile::State));
-    let home = || text.strip_suffix(HOME).map(|it| (it, Profile::Home));
-    state
-        .or_else(home)
-        .map_or((text, None), |(before, profile)| (before, Some(profile)))
 }
 
 #[cfg(test)]
@@ -170,19 +158,21 @@ mod tests {
             b"\n",
             b"store",
             b"store -",
-            b"store x\n/",
-            b"store - other-profile\n/",
-            b"store - home-profile state-profile\n/",
-            b"disabled -\nmore",
-            b"not-opted-in -\nmore",
-            b"disabled -",
+            b"store x none\n/",
+            b"store -\n/",
+            b"store - other\n/",
+            b"store - home state\n/",
+            b"disabled - none\nmore",
+            b"not-opted-in - none\nmore",
+            b"disabled - none",
             b"refused\nwhy",
-            b"root -\n",
-            b"\xff -\n",
+            b"root - none\n",
+            b"\xff - none\n",
         ] {
             assert_eq!(Reply::parse(bytes), None, "{bytes:?}");
         }
-        let reply = Reply::parse(b"refused -\nline\nMay 1 sshd: root logged in \x1b[2J").unwrap();
+        let reply =
+            Reply::parse(b"refused - none\nline\nMay 1 sshd: root logged in \x1b[2J").unwrap();
         let Finding::Refused(why) = reply.finding else {
             panic!("{reply:?}")
         };
