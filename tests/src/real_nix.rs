@@ -2,7 +2,8 @@
 
 use crate::{Machine, Output, User};
 
-/// For every script that uses it: the network would be asked again and again, for ten seconds each.
+/// For every script that uses it: the network would be asked again and again,
+/// for ten seconds each.
 pub const SETTINGS: &str =
     r"export NIX_CONFIG=$'substitute = false\nexperimental-features = nix-command'";
 
