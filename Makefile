@@ -80,7 +80,8 @@ install:
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
-	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns $(DESTDIR)$(SYSCONFDIR)/profile.d
+	install -m 0644 packaging/profile.d/nix-ns.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
 
@@ -90,7 +91,8 @@ uninstall:
 		$(DESTDIR)$(LIBEXECDIR)/nix-ns-enter $(DESTDIR)$(PREFIX)/bin/nix-ns \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(MAN_DIR)/man1/nix-ns.1 \
 		$(DESTDIR)$(MAN_DIR)/man1/nix-ns-*.1 $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
-		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
+		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
+		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	-rmdir $(DESTDIR)/nix
 
 clean:

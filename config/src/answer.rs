@@ -14,6 +14,8 @@ pub enum Answer {
         path: StorePath,
         /// Whether components that the user controls may be symlinks.
         allow_symlinks: bool,
+        /// Whether the user lets sessions find what the Nix profile holds.
+        environment: bool,
     },
     /// Users have to opt in, and this one has no configuration.
     NotOptedIn,
@@ -47,5 +49,6 @@ pub fn answer(
     Ok(Answer::Store {
         path: StorePath::below(source_path.expand(account, host)?, roots)?,
         allow_symlinks: user.allow_symlinks,
+        environment: user.environment,
     })
 }

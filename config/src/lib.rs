@@ -8,7 +8,9 @@
 //! | `account` | the account a session is opened for |
 //! | `site` | `/etc/nix-ns/config.toml`, root's |
 //! | `selection` | which accounts the site lets take part |
+//! | `login_defs` | shadow's settings |
 //! | `uid_range` | the uids of people, from `/etc/login.defs` |
+//! | `users_path` | the system's own `PATH` for users, from the same |
 //! | `service` | what differs from one PAM service to another |
 //! | `refusal` | the refusals a site may override by name |
 //! | `user` | `~/.config/nix-ns/config.toml`, the user's |
@@ -34,6 +36,7 @@ mod directories;
 mod document;
 mod error;
 mod example;
+mod login_defs;
 mod owned_file;
 mod printable;
 mod refusal;
@@ -45,6 +48,7 @@ mod source_path;
 mod specifier;
 mod uid_range;
 mod user;
+mod users_path;
 pub mod walk;
 
 pub use account::Account;
@@ -61,3 +65,4 @@ pub use site::{SITE_FILE, Site};
 pub use source_path::{SourcePath, StorePath, WishedPath};
 pub use uid_range::UidRange;
 pub use user::{USER_FILE, User};
+pub use users_path::users_path;

@@ -24,6 +24,8 @@ pub struct Site {
     pub opt_in: bool,
     /// Whether a session that should get a `/nix` and does not fails.
     pub strict: bool,
+    /// Whether sessions find what the user's Nix profile holds.
+    pub environment: bool,
     /// The store directory of users who name none.
     pub source_path: SourcePath,
     /// Below which directories store directories may lie.
@@ -106,6 +108,7 @@ impl Default for Site {
             enable: true,
             opt_in: true,
             strict: false,
+            environment: true,
             source_path: SourcePath::default(),
             roots: vec![RootPattern::home()],
             override_refusals: BTreeSet::new(),

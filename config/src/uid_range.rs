@@ -1,14 +1,6 @@
 //! The uids of people, as opposed to those of services.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
-
-use crate::Error;
-
-/// Where shadow's settings are; some distributions ship theirs below `/usr` and
-/// leave `/etc` to the administrator.
-const LOGIN_DEFS: [&str; 2] = ["/etc/login.defs", "/usr/etc/login.defs"];
+use crate::{Error, login_defs};
 
 /// The uids between which accounts belong to people, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,21 +19,8 @@ impl UidRange {
     ///
     /// If the file is there and cannot be read.
     pub fn read_login_defs() -> Result<UidRange, Error> {
-        for file in LOGIN_DEFS {
-            match fs::read(file) {
-                Ok(bytes) => {
-                    return Ok(UidRange::from_login_defs(&String::from_utf8_lossy(&bytes)));
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(source) => {
-                    return Err(Error::Unreadable {
-                        file: PathBuf::from(file),
-                        source,
-                    });
-                }
-            }
-        }
-        Ok(UidRange::default())
+        let text = login_defs::read()?;
+        Ok(text.map_or_else(UidRange::default, |text| UidRange::from_login_defs(&text)))
     }
 
     /// Takes `UID_MIN` and `UID_MAX` from the text of a `login.defs`.
@@ -70,20 +49,9 @@ impl Default for UidRange {
     }
 }
 
-/// The last setting of a name counts, as in shadow's own `getdef.c`.
+/// The last setting that is a number counts.
 fn setting(text: &str, name: &str) -> Option<u32> {
-    text.lines()
-        .filter_map(|line| value(line, name))
-        .next_back()
-}
-
-fn value(line: &str, name: &str) -> Option<u32> {
-    let (key, value) = line.trim().split_once([' ', '\t'])?;
-    let value = value
-        .trim_start_matches([' ', '\t', '"'])
-        .split('"')
-        .next()?;
-    (key == name).then(|| number(value.trim_end())).flatten()
+    login_defs::settings(text, name).filter_map(number).last()
 }
 
 /// Shadow reads numbers with `strtoul(…, 0)`: hexadecimal and octal, too.

@@ -21,6 +21,8 @@ pub struct User {
     pub source_path: Option<SourcePath>,
     /// Whether components that the user controls may be symlinks.
     pub allow_symlinks: bool,
+    /// Whether sessions find what the Nix profile holds, if the site lets them.
+    pub environment: bool,
 }
 
 impl User {
@@ -49,6 +51,7 @@ impl Default for User {
             enable: true,
             source_path: None,
             allow_symlinks: false,
+            environment: true,
         }
     }
 }

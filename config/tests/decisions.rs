@@ -341,6 +341,7 @@ fn both_configurations_combined() {
     let store = |path, allow_symlinks| Answer::Store {
         path: below(path, &["/home/alice"]).unwrap(),
         allow_symlinks,
+        environment: true,
     };
     assert_eq!(combine(true, None), Answer::NotOptedIn);
     assert_eq!(
@@ -362,6 +363,11 @@ fn both_configurations_combined() {
         ),
         store("/home/alice/n", true)
     );
+    let switched_off = user("environment = false");
+    let Answer::Store { environment, .. } = combine(true, Some(&switched_off)) else {
+        panic!("a store");
+    };
+    assert!(!environment);
 }
 
 #[test]

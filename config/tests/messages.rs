@@ -23,12 +23,12 @@ fn unknown_key_names_the_nearest_and_all() {
     assert_eq!(
         user("enable = true\n  sourcepath = \"x\"\n"),
         "/home/alice/c.toml:2:3: `sourcepath` is not a key; did you mean `source_path`? \
-         the keys are `enable`, `source_path`, `allow_symlinks`"
+         the keys are `enable`, `source_path`, `allow_symlinks`, `environment`"
     );
     assert_eq!(
         user("colour = 1"),
         "/home/alice/c.toml:1:1: `colour` is not a key; \
-         the keys are `enable`, `source_path`, `allow_symlinks`"
+         the keys are `enable`, `source_path`, `allow_symlinks`, `environment`"
     );
     assert!(site("[users]\nallow-user = []").starts_with(
         "/etc/nix-ns/config.toml:2:1: `allow-user` is not a key; did you mean `allow_users`?"

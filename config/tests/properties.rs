@@ -75,12 +75,16 @@ fn root_pattern() -> impl Strategy<Value = RootPattern> {
 }
 
 fn user() -> impl Strategy<Value = User> {
-    let fields = (any::<bool>(), option::of(source_path()), any::<bool>());
-    fields.prop_map(|(enable, source_path, allow_symlinks)| User {
-        enable,
-        source_path,
-        allow_symlinks,
-    })
+    let switches = (any::<bool>(), any::<bool>(), any::<bool>());
+    let fields = (switches, option::of(source_path()));
+    fields.prop_map(
+        |((enable, allow_symlinks, environment), source_path)| User {
+            enable,
+            source_path,
+            allow_symlinks,
+            environment,
+        },
+    )
 }
 
 fn rules() -> impl Strategy<Value = ServiceRules> {
@@ -112,7 +116,7 @@ fn selection() -> impl Strategy<Value = Selection> {
 
 fn site() -> impl Strategy<Value = Site> {
     (
-        (any::<bool>(), any::<bool>(), any::<bool>()),
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
         source_path(),
         vec(root_pattern(), 0..4),
         btree_set(select(&Refusal::ALL[..]), 0..4),
@@ -120,13 +124,15 @@ fn site() -> impl Strategy<Value = Site> {
         btree_map("[a-z0-9.\" -]{0,8}", rules(), 0..4),
     )
         .prop_map(
-            |((enable, opt_in, strict), source_path, roots, override_refusals, users, services)| {
+            |(switches, source_path, roots, override_refusals, users, services)| {
+                let (enable, opt_in, strict, environment) = switches;
                 let override_refusals: BTreeSet<Refusal> = override_refusals;
                 let services: BTreeMap<String, ServiceRules> = services;
                 Site {
                     enable,
                     opt_in,
                     strict,
+                    environment,
                     source_path,
                     roots,
                     override_refusals,

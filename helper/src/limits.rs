@@ -12,7 +12,7 @@ struct Limit {
     enough: rlim_t,
 }
 
-const LIMITS: [Limit; 5] = [
+const LIMITS: [Limit; 6] = [
     Limit {
         resource: Resource::RLIMIT_NOFILE,
         name: "open files (ulimit -n)",
@@ -36,6 +36,13 @@ const LIMITS: [Limit; 5] = [
         name: "stack (ulimit -s)",
         wanted: 8 << 20,
         enough: 1 << 20,
+    },
+    // Nobody's processes are counted against it, and nobody has many.
+    Limit {
+        resource: Resource::RLIMIT_NPROC,
+        name: "processes (ulimit -u)",
+        wanted: RLIM_INFINITY,
+        enough: 0,
     },
     Limit {
         resource: Resource::RLIMIT_CPU,

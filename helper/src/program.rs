@@ -14,9 +14,6 @@ use config::printable;
 use crate::account_database;
 use crate::kernel;
 
-/// Says in every process below that there is a `/nix` of the user's.
-const IN_NAMESPACE: (&str, &str) = ("NIX_NS", "1");
-
 /// Variables and their values.
 pub type Environment = BTreeMap<OsString, OsString>;
 
@@ -76,8 +73,7 @@ impl Program {
                 (program, command)
             }
         };
-        let (name, value) = IN_NAMESPACE;
-        command.env_clear().envs(environment).env(name, value);
+        command.env_clear().envs(environment);
         kernel::exec_as_found(&mut command).map_err(|error| NotRun { program, error })
     }
 }

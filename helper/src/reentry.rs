@@ -18,15 +18,18 @@ mod privilege;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::env;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
+use namespace::environment::{NIX_NS, variables};
 use namespace::reader::SpawnedReader;
-use namespace::{Door, Entered, Linux, Target};
+use namespace::{Door, Entered, Linux, Opened, Target};
 
 pub use error::Error;
 
 use crate::account_database;
 use crate::kernel;
+use crate::program::Environment;
 use arguments::Arguments;
 use privilege::{Caller, Privilege};
 
@@ -49,24 +52,38 @@ pub fn enter() -> Result<Infallible, Error> {
     let arguments = Arguments::parse(env::args_os().skip(1))?;
     let environment = kernel::take_environment();
     let privilege = Privilege::take()?;
-    let target = look_up(privilege.caller())?;
-    let privilege = privilege.narrow_to_namespaces()?;
-    let entered = move_into_namespace(&target, privilege.caller());
-    log::write(&target, &entered);
+    let entered = find_and_enter(&privilege);
     let caller = privilege.drop_for_good()?;
-    entered?;
+    let environment = match entered {
+        Ok(there) => there.extend(environment),
+        Err(error) if arguments.or_without && error.is_harmless() => environment,
+        Err(error) => return Err(error),
+    };
     if arguments.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().map_err(Error::NoNewPrivileges)?;
     }
     Ok(arguments.program.exec(caller.uid, environment)?)
 }
 
+fn find_and_enter(privilege: &Privilege) -> Result<There, Error> {
+    namespace::refuse_sandbox(&Linux)?;
+    let target = look_up(privilege.caller())?;
+    privilege.narrow_to_namespaces()?;
+    let entered = move_into_namespace(&target, privilege.caller());
+    log::write(&target, &entered);
+    Ok(There {
+        home: target.account.home,
+        opened: entered?,
+    })
+}
+
 /// By the account database and the caller's own groups: whoever is a member by
 /// either is one.
 fn look_up(caller: &Caller) -> Result<Target, Error> {
     let mut account = account_database::account(caller.uid)?;
-    account.gid = caller.gid;
+    account.groups.push(account.gid);
     account.groups.extend(&caller.groups);
+    account.gid = caller.gid;
     let unanswered = RefCell::new(None);
     let members = account.clone();
     let is_member = |group: &str| {
@@ -83,12 +100,33 @@ fn look_up(caller: &Caller) -> Result<Target, Error> {
     }
 }
 
-fn move_into_namespace(target: &Target, caller: &Caller) -> Result<String, Error> {
+fn move_into_namespace(target: &Target, caller: &Caller) -> Result<Opened, Error> {
     let groups = || caller.groups.clone();
     let login = target.login(&groups, Door::Command);
     let opened = login.enter(&Linux, &SpawnedReader)?;
     match opened.entered {
         Entered::None(why) => Err(Error::WithoutNix(why)),
-        _ => Ok(opened.describe(target)),
+        _ => Ok(opened),
+    }
+}
+
+/// A caller that is on its own `/nix`.
+struct There {
+    home: PathBuf,
+    opened: Opened,
+}
+
+impl There {
+    /// As PAM would have extended it.
+    fn extend(self, mut environment: Environment) -> Environment {
+        let known = |name: &str| environment.get(OsStr::new(name)).cloned();
+        let profile = self.opened.profile;
+        let variables = profile.and_then(|profile| variables(profile, &self.home, &known));
+        let (name, value) = NIX_NS;
+        environment.insert(name.into(), value.into());
+        for (name, value) in variables.unwrap_or_default() {
+            environment.insert(name.into(), value);
+        }
+        environment
     }
 }

@@ -108,7 +108,7 @@ fn user_configuration_and_what_it_amounts_to() {
     let lines: Vec<&str> = stdout.lines().collect();
     assert!(lines[0].ends_with("fine-user.toml: fine"), "{stdout}");
     assert!(lines[2].starts_with("source_path: /") && lines[2].ends_with("/store (below %h)"));
-    assert_eq!(lines[3], "allow_symlinks: true");
+    assert_eq!(lines[3..], ["allow_symlinks: true", "environment: true"]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::kernel::{
 };
 use crate::mount_table::MountTable;
 use crate::place::{marker, marker_link_name, read_marker};
+use crate::profile::Profile;
 use crate::record::{FileId, Record};
 use crate::store::CheckedStore;
 use crate::way_back::WayBack;
@@ -27,6 +28,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) host_nix: FileId,
     pub(crate) site: Option<Fingerprint>,
     pub(crate) user: Option<Fingerprint>,
+    pub(crate) environment: bool,
+    pub(crate) profile: Option<Profile>,
 }
 
 /// A namespace that the calling thread is in and that was verified, with the
@@ -149,6 +152,8 @@ fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Rec
         host_nix: plan.host_nix,
         site: plan.site,
         user: plan.user,
+        environment: plan.environment,
+        profile: plan.profile,
         path: plan.store.path.clone(),
     })
 }

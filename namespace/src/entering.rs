@@ -14,6 +14,7 @@ use crate::kernel::Kernel;
 use crate::leave::turn_back;
 use crate::outcome::{Entered, WithoutNix};
 use crate::place::Place;
+use crate::profile::Profile;
 use crate::reader::{Finding, Reader};
 use crate::record::{FileId, Record};
 use crate::registry::{Elected, Entries, Registry};
@@ -42,6 +43,8 @@ struct Known {
 struct Asked {
     store: CheckedStore,
     user: Option<Fingerprint>,
+    environment: bool,
+    profile: Option<Profile>,
 }
 
 /// One try at joining.
@@ -201,10 +204,16 @@ impl Entering<'_> {
             };
             let dead = match self.join_one(registry, &entries, elected)? {
                 Attempt::Joined(record) => {
-                    let site = self.login.site_fingerprint;
+                    let record = Record {
+                        site: self.login.site_fingerprint,
+                        user: asked.user,
+                        environment: asked.environment,
+                        profile: asked.profile,
+                        ..*record
+                    };
                     // Not to note it costs time at the next login, nothing else.
-                    let _ = registry.refresh(self.kernel, elected, site, asked.user);
-                    return Ok(Standing::Joined(record));
+                    let _ = registry.refresh(self.kernel, elected, &record);
+                    return Ok(Standing::Joined(Box::new(record)));
                 }
                 Attempt::Superseded => continue,
                 Attempt::Dead => true,
@@ -301,6 +310,8 @@ impl Entering<'_> {
             host_nix,
             site: self.login.site_fingerprint,
             user: asked.user,
+            environment: asked.environment,
+            profile: asked.profile,
         }
     }
 
@@ -314,7 +325,7 @@ impl Entering<'_> {
             Finding::NotOptedIn => Ok(Err(WithoutNix::NotOptedIn)),
             Finding::Disabled => Ok(Err(WithoutNix::DisabledByUser)),
             Finding::Refused(why) => Err(Error::user(why)),
-            Finding::Store { .. } => {
+            Finding::Store { environment, .. } => {
                 let none = || Error::Reader("sent no directory".to_owned());
                 let directory = reading.directory.ok_or_else(none)?;
                 let rules = StoreRules {
@@ -326,6 +337,8 @@ impl Entering<'_> {
                 Ok(Ok(Asked {
                     store,
                     user: reading.reply.user,
+                    environment,
+                    profile: reading.reply.profile,
                 }))
             }
         }

@@ -13,19 +13,23 @@
 //! - [`join`]: into one of them, verified, or back.
 //! - [`build`]: a new one around the calling thread, verified, or back.
 //! - [`entering`]: which of the two, and what when others do the same at once.
+//! - [`profile`]: what of the user's the session's environment is to name.
 //! - [`session`]: all of the above, as one decision for a login.
 //! - [`target`]: who logs in, at which service, and what the site says.
+//! - [`environment`]: what its environment says then.
 //! - [`outcome`]: what became of it, and the words for it.
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
 //! [`record`], what is read and written; [`way_back`], which makes "all or
 //! nothing" true; [`error`], every reason not to have `/nix`.
 
+pub mod environment;
 pub mod error;
 pub mod kernel;
 pub mod mount_table;
 pub mod outcome;
 pub mod place;
+pub mod profile;
 pub mod reader;
 pub mod record;
 pub mod references;
@@ -49,7 +53,7 @@ pub use kernel::{Kernel, Linux};
 pub use leave::Left;
 pub use outcome::{Entered, Opened, WithoutNix};
 pub use registry::{Holder, Living, ROOT as REGISTRY, holders, living};
-pub use session::{Door, Login};
+pub use session::{Door, Login, refuse_sandbox};
 pub use store::{CheckedStore, StoreRules};
 pub use target::Target;
 

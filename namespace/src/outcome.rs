@@ -6,6 +6,7 @@ use config::Participation;
 
 use crate::error::shown;
 use crate::leave::Left;
+use crate::profile::Profile;
 use crate::record::Record;
 
 /// What became of a login.
@@ -15,6 +16,9 @@ pub struct Opened {
     pub left: Left,
     /// What it entered.
     pub entered: Entered,
+    /// What of the user's its environment is to name; nothing where the site or
+    /// the user has switched that off.
+    pub profile: Option<Profile>,
 }
 
 /// Whose `/nix` the session has.
@@ -53,6 +57,14 @@ pub enum WithoutNix {
 }
 
 impl Opened {
+    pub(crate) const fn without(left: Left, why: WithoutNix) -> Self {
+        Self {
+            left,
+            entered: Entered::None(why),
+            profile: None,
+        }
+    }
+
     /// The log line about a session.
     #[must_use]
     pub fn describe(&self, session: &impl fmt::Display) -> String {
@@ -72,5 +84,19 @@ impl Opened {
         };
         let store = shown(&record.path);
         format!("/nix is {store} for {session}: {how}{left}")
+    }
+}
+
+impl Entered {
+    /// What is known about the user's namespace, in which the session is.
+    #[must_use]
+    pub const fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Stayed(record)
+            | Self::Joined(record)
+            | Self::Built(record)
+            | Self::BuiltAlone(record, _) => Some(record),
+            Self::None(_) => None,
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use config::Fingerprint;
 
 use crate::kernel::{MountId, NamespaceId, Remembered, parse_decimal};
+use crate::profile::Profile;
 
 /// Version of the text. Another version is nobody's namespace: it is neither
 /// joined nor removed.
@@ -47,6 +48,10 @@ pub struct Record {
     pub site: Option<Fingerprint>,
     /// The user configuration it was made by; none if there was no file.
     pub user: Option<Fingerprint>,
+    /// Whether that one lets sessions find what the Nix profile holds.
+    pub environment: bool,
+    /// The profile that the user had then.
+    pub profile: Option<Profile>,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -65,7 +70,7 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} path=",
             self.uid,
             self.namespace,
             self.inode,
@@ -75,6 +80,8 @@ impl Record {
             file_to_text(self.host_nix),
             fingerprint_to_text(self.site),
             fingerprint_to_text(self.user),
+            self.environment,
+            Profile::to_text(self.profile),
         ));
         text.push(&self.path);
         text
@@ -102,6 +109,8 @@ impl Record {
             host_nix: parse_file(fact("host")?)?,
             site: parse_fingerprint(fact("site")?)?,
             user: parse_fingerprint(fact("user")?)?,
+            environment: fact("environment")?.parse().ok()?,
+            profile: Profile::parse(fact("profile")?)?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -188,6 +197,8 @@ pub(crate) mod tests {
                 ctime_seconds: -1,
                 ctime_nanoseconds: 999_999_999,
             }),
+            environment: true,
+            profile: Some(Profile::Home),
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -234,6 +245,8 @@ pub(crate) mod tests {
             nix: MountId::Reused(0),
             site: record().user,
             user: None,
+            environment: false,
+            profile: None,
             path: "/".into(),
             ..record()
         };
@@ -293,6 +306,8 @@ pub(crate) mod tests {
             host_nix: file,
             site: fingerprint,
             user: fingerprint,
+            environment: false,
+            profile: Some(Profile::State),
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

@@ -24,7 +24,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use config::Fingerprint;
 use nix::errno::Errno;
 
 use crate::kernel::{Called, Kernel, NamespaceId, Task, parse_decimal};
@@ -60,6 +59,13 @@ struct Session {
     name: OsString,
     namespace: NamespaceId,
     thread: i32,
+}
+
+/// What became of a registered thread.
+enum Seen {
+    There(OwnedFd),
+    Gone,
+    NotByThisCaller,
 }
 
 /// Everything in a user's directory, as of one look.
@@ -202,7 +208,7 @@ impl Registry {
             .iter()
             .filter(|session| session.namespace == record.namespace)
         {
-            if self.open_session(kernel, session)?.is_some() {
+            if let Seen::There(_) = self.open_session(kernel, session)? {
                 return Ok(true);
             }
         }
@@ -215,15 +221,9 @@ impl Registry {
         &self,
         kernel: &dyn Kernel,
         elected: &Elected,
-        site: Option<Fingerprint>,
-        user: Option<Fingerprint>,
+        record: &Record,
     ) -> Called<()> {
-        let record = Record {
-            site,
-            user,
-            ..elected.record.clone()
-        };
-        if record == elected.record {
+        if *record == elected.record {
             return Ok(());
         }
         // One name a directory, whoever is killed before the renaming.
@@ -256,8 +256,9 @@ impl Registry {
             .filter(|session| session.namespace == record.namespace);
         for session in members {
             match self.open_session(kernel, session)? {
-                Some(namespace) => return Ok(Some(namespace)),
-                None => self.forget(kernel, &session.name)?,
+                Seen::There(namespace) => return Ok(Some(namespace)),
+                Seen::Gone => self.forget(kernel, &session.name)?,
+                Seen::NotByThisCaller => {}
             }
         }
         open_survivor(kernel, record)
@@ -302,25 +303,30 @@ impl Registry {
 
     fn sweep_sessions(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
         for session in &entries.sessions {
-            if self.open_session(kernel, session)?.is_none() {
+            if let Seen::Gone = self.open_session(kernel, session)? {
                 self.forget(kernel, &session.name)?;
             }
         }
         Ok(())
     }
 
-    fn open_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<Option<OwnedFd>> {
-        let Ok(namespace) = kernel.open_namespace(Task::Thread(session.thread)) else {
-            return Ok(None);
+    fn open_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<Seen> {
+        let namespace = match kernel.open_namespace(Task::Thread(session.thread)) {
+            Ok(namespace) => namespace,
+            Err(failed) if matches!(failed.errno, Errno::ENOENT | Errno::ESRCH) => {
+                return Ok(Seen::Gone);
+            }
+            // Without CAP_SYS_PTRACE, or a descriptor to spare: others see it.
+            Err(_) => return Ok(Seen::NotByThisCaller),
         };
         if kernel.namespace_id(namespace.as_fd())? != session.namespace {
-            return Ok(None);
+            return Ok(Seen::Gone);
         }
         if !kernel.owned_by_callers_user_namespace(namespace.as_fd())? {
-            return Ok(None);
+            return Ok(Seen::Gone);
         }
         if let NamespaceId::Unique(_) = session.namespace {
-            return Ok(Some(namespace));
+            return Ok(Seen::There(namespace));
         }
         // The inode number alone may belong to a newer namespace: the thread must
         // be the one that was registered.
@@ -328,7 +334,11 @@ impl Registry {
         let same = kernel
             .began(session.thread)
             .is_ok_and(|ticks| OsStr::new(&ticks.to_string()) == began);
-        Ok(same.then_some(namespace))
+        Ok(if same {
+            Seen::There(namespace)
+        } else {
+            Seen::Gone
+        })
     }
 
     fn forget(&self, kernel: &dyn Kernel, name: &OsStr) -> Called<()> {

@@ -11,6 +11,7 @@ use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::{Left, leave};
 use crate::outcome::{Entered, Opened, WithoutNix};
 use crate::place::{Place, has_the_systems_root, nix_is_covered, read_marker};
+use crate::profile;
 use crate::reader::{Finding, Reader, Reading, Request};
 use crate::record::Record;
 use crate::references::PrivilegedFiles;
@@ -57,7 +58,7 @@ impl Login<'_> {
         if self.root_stays() {
             return Ok(Left::Nothing);
         }
-        let place = self.find_place(kernel)?;
+        let place = find_place(kernel)?;
         leave(kernel, &place, self.identity())
     }
 
@@ -68,38 +69,51 @@ impl Login<'_> {
     /// session without `/nix` of its own and free to start.
     pub fn enter(&self, kernel: &dyn Kernel, reader: &dyn Reader) -> Result<Opened, Error> {
         if self.root_stays() {
-            return Ok(Opened {
-                left: Left::Nothing,
-                entered: Entered::None(WithoutNix::RootStays),
-            });
+            return Ok(Opened::without(Left::Nothing, WithoutNix::RootStays));
         }
-        let place = self.find_place(kernel)?;
-        self.check_place(&place)?;
+        let place = find_place(kernel)?;
+        if self.door == Door::Command {
+            check_place(&place)?;
+        }
         if let Some(why) = self.stays_out() {
             let left = leave(kernel, &place, self.identity())?;
             self.site()?;
-            return Ok(Opened {
-                left,
-                entered: Entered::None(why),
-            });
+            return Ok(Opened::without(left, why));
         }
         if let Place::Nix(record) = &place {
-            if record.uid == self.account.uid && self.may_stay(kernel, reader, record)? {
-                return Ok(Opened {
-                    left: Left::Nothing,
-                    entered: Entered::Stayed(record.clone()),
-                });
+            if record.uid == self.account.uid {
+                if let Some(record) = self.may_stay(kernel, reader, record)? {
+                    return self.opened(kernel, Left::Nothing, Entered::Stayed(record));
+                }
             }
         }
         let left = leave(kernel, &place, self.identity())?;
-        let place = self.find_place(kernel)?;
+        let place = find_place(kernel)?;
         let entered = Entering {
             login: self,
             kernel,
             reader,
         }
         .from(&place)?;
-        Ok(Opened { left, entered })
+        self.opened(kernel, left, entered)
+    }
+
+    fn opened(&self, kernel: &dyn Kernel, left: Left, entered: Entered) -> Result<Opened, Error> {
+        // Both have to want it. A site may have a reason that a user does not
+        // know: what PAM runs as root sees the same environment.
+        let wanted = self.site.as_ref().is_ok_and(|site| site.environment);
+        let profile = match entered.record() {
+            // Asked for every session: the first profile is made by one.
+            Some(record) if wanted && record.environment => {
+                profile::look(kernel, self.identity(), &self.account.home, record.profile)?
+            }
+            _ => None,
+        };
+        Ok(Opened {
+            left,
+            entered,
+            profile,
+        })
     }
 
     /// Takes the caller out of its namespace and of the registry.
@@ -107,7 +121,7 @@ impl Login<'_> {
     /// # Errors
     /// As [`Login::leave`], but the session is over: nothing depends on it.
     pub fn close(&self, kernel: &dyn Kernel) -> Result<Left, Error> {
-        let place = self.find_place(kernel)?;
+        let place = find_place(kernel)?;
         if let Place::Nix(record) = &place {
             if let Ok(Some(registry)) = Registry::find(kernel, record.uid) {
                 registry.remove_session(kernel, record.namespace);
@@ -117,31 +131,6 @@ impl Login<'_> {
             return Ok(Left::Nothing);
         }
         leave(kernel, &place, self.identity())
-    }
-
-    /// Where the caller is; in doubt, in a place that is to be left.
-    fn find_place(&self, kernel: &dyn Kernel) -> Result<Place, Error> {
-        let marker = read_marker(kernel);
-        let doubtful = || match &marker {
-            Some(record) => Place::Derived(record.clone().map(Box::new)),
-            None => Place::Private { host_nix: None },
-        };
-        match Place::find(kernel) {
-            Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
-            // `setns` would lift a caller out of its own root.
-            Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
-            Ok(_) => Err(Error::OtherRoot),
-            Err(_) => Ok(doubtful()),
-        }
-    }
-
-    /// A sandbox may have been made to keep a directory from the caller, or to
-    /// show it another: neither may be undone for the asking.
-    fn check_place(&self, place: &Place) -> Result<(), Error> {
-        match (self.door, place) {
-            (Door::Command, Place::Derived(_) | Place::Private { .. }) => Err(Error::Sandboxed),
-            _ => Ok(()),
-        }
     }
 
     fn root_stays(&self) -> bool {
@@ -177,23 +166,30 @@ impl Login<'_> {
         self.account.home.join(config::USER_FILE)
     }
 
-    /// A running session keeps what it has, unless the user has switched it off.
+    /// A running session keeps what it has, unless the user has switched it off;
+    /// with what its configuration says now.
     fn may_stay(
         &self,
         kernel: &dyn Kernel,
         reader: &dyn Reader,
         record: &Record,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Box<Record>>, Error> {
         let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[record])?;
+        let as_before = Some(Box::new(record.clone()));
         if fresh.confirms(record, self.site_fingerprint) {
-            return Ok(true);
+            return Ok(as_before);
         }
-        Ok(match self.read(reader) {
-            Ok(reading) => !matches!(
-                reading.reply.finding,
-                Finding::NotOptedIn | Finding::Disabled
-            ),
-            Err(_) => true,
+        let Ok(Reading { reply, .. }) = self.read(reader) else {
+            return Ok(as_before);
+        };
+        Ok(match reply.finding {
+            Finding::NotOptedIn | Finding::Disabled => None,
+            Finding::Refused(_) => as_before,
+            Finding::Store { environment, .. } => Some(Box::new(Record {
+                environment,
+                profile: reply.profile,
+                ..record.clone()
+            })),
         })
     }
 
@@ -213,6 +209,39 @@ impl Login<'_> {
             account: self.account.clone(),
         };
         reader.read(&request, &(self.groups)())
+    }
+}
+
+/// Where the caller is; in doubt, in a place that is to be left.
+fn find_place(kernel: &dyn Kernel) -> Result<Place, Error> {
+    let marker = read_marker(kernel);
+    let doubtful = || match &marker {
+        Some(record) => Place::Derived(record.clone().map(Box::new)),
+        None => Place::Private { host_nix: None },
+    };
+    match Place::find(kernel) {
+        Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
+        // `setns` would lift a caller out of its own root.
+        Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
+        Ok(_) => Err(Error::OtherRoot),
+        Err(_) => Ok(doubtful()),
+    }
+}
+
+/// Whether the caller may be moved for the asking. A sandbox may have been made
+/// to keep a directory from the caller, or to show it another: neither may be
+/// undone.
+///
+/// # Errors
+/// [`Error::Sandboxed`] and [`Error::OtherRoot`].
+pub fn refuse_sandbox(kernel: &dyn Kernel) -> Result<(), Error> {
+    check_place(&find_place(kernel)?)
+}
+
+fn check_place(place: &Place) -> Result<(), Error> {
+    match place {
+        Place::Derived(_) | Place::Private { .. } => Err(Error::Sandboxed),
+        Place::Host | Place::Nix(_) => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use namespace::reader::SpawnedReader;
 use namespace::{Door, Error, Gravity, Linux, Target};
 
 use crate::arguments::Arguments;
+use crate::environment;
 use crate::pam::{Code, Pam, Priority, groups_of};
 use crate::report;
 
@@ -32,7 +33,10 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
         }
     } else {
         match login.enter(&Linux, &SpawnedReader) {
-            Ok(opened) => report::entered(pam, arguments, &target, &opened),
+            Ok(opened) => {
+                environment::give(pam, &target, &opened);
+                report::entered(pam, arguments, &target, &opened)
+            }
             Err(error) => failed(pam, &target, &error),
         }
     }
@@ -42,6 +46,7 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
 /// privilege ((sd-pam)), from a process that was never in the namespace, or
 /// never.
 pub(crate) fn close(pam: &Pam, arguments: &Arguments) -> Code {
+    environment::take_back(pam);
     if Place::is_surely_host(&Linux) {
         return Code::Success;
     }

@@ -7,11 +7,15 @@
 //!   no panic crosses;
 //! - [`arguments`]: the words after the module's name in `/etc/pam.d`;
 //! - [`hooks`]: what a session's opening and closing amount to;
+//! - [`environment`]: what the session's environment says;
+//! - [`stack`]: what PAM would run as root with it;
 //! - [`report`]: the one log line of a session, and the PAM code;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
 
 mod arguments;
 mod entry;
+mod environment;
 mod hooks;
 mod pam;
 mod report;
+mod stack;

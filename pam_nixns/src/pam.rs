@@ -2,12 +2,12 @@
 
 #![allow(unsafe_code, reason = "the boundary to C")]
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr::{NonNull, null, null_mut};
 
 use config::Account;
-use pam_sys::raw::{pam_get_item, pam_get_user};
+use pam_sys::raw::{pam_get_item, pam_get_user, pam_getenv, pam_putenv};
 use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
 
 // Absent from pam-sys 0.5; `security/pam_ext.h` and `security/pam_modutil.h` of
@@ -132,6 +132,33 @@ impl Pam {
         service
             .map(|service| service.to_string_lossy().into_owned())
             .unwrap_or_default()
+    }
+
+    /// A variable of the session's environment, as far as PAM knows it; never
+    /// of the application's own.
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
+        let name = CString::new(name).ok()?;
+        // SAFETY: handle and name are valid; the answer is a C string of the
+        // handle's, or null.
+        let value = unsafe { copy(pam_getenv(self.handle.as_ptr(), name.as_ptr())) };
+        value.map(|value| OsString::from_vec(value.into_bytes()))
+    }
+
+    /// Sets a variable of the session's environment.
+    pub(crate) fn put_variable(&self, name: &str, value: &OsStr) {
+        self.put_in_environment(&[name.as_bytes(), b"=", value.as_bytes()].concat());
+    }
+
+    /// Takes a variable out of the session's environment.
+    pub(crate) fn remove_variable(&self, name: &str) {
+        self.put_in_environment(name.as_bytes());
+    }
+
+    fn put_in_environment(&self, text: &[u8]) {
+        if let Ok(text) = CString::new(text) {
+            // SAFETY: handle and text are valid; the text is copied.
+            unsafe { pam_putenv(self.handle.as_ptr(), text.as_ptr()) };
+        }
     }
 
     /// Logs one line, as `pam_nixns(SERVICE:session): ...`.

@@ -38,6 +38,12 @@ pub(crate) fn entered(pam: &Pam, arguments: &Arguments, target: &Target, opened:
     Code::Ignore
 }
 
+/// When a session has its `/nix`, and no environment to go with it.
+pub(crate) fn no_environment(pam: &Pam, target: &Target, why: &str) {
+    let text = format!("PATH and the like stay as they are for {target}: {why}");
+    pam.log(Priority::Warning, &text);
+}
+
 /// When something is wrong.
 pub(crate) fn log_error(pam: &Pam, priority: Priority, target: &Target, error: &Error) {
     pam.log(priority, &format!("no /nix for {target}: {error}"));

@@ -25,6 +25,9 @@ impl Machine {
         ] {
             self.write(place, read_built(built), mode, &User::root());
         }
+        let snippet = workspace().join("packaging/profile.d/nix-ns.sh");
+        let snippet = fs::read(snippet).expect("of this project");
+        self.write("/etc/profile.d/nix-ns.sh", snippet, 0o644, &User::root());
         self.run("install -d -m 0755 /run/nix-ns /run/nix-ns/self")
             .ok();
         self.add_module_to_pam_stacks();
@@ -55,6 +58,10 @@ fn read_built(name: &str) -> Vec<u8> {
 }
 
 fn release_directory() -> PathBuf {
+    workspace().join("target/release")
+}
+
+fn workspace() -> &'static Path {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    workspace.expect("of a crate in it").join("target/release")
+    workspace.expect("of a crate in it")
 }

@@ -21,6 +21,7 @@ mod command;
 mod files;
 pub mod hostile;
 mod install;
+mod installer;
 pub mod kernel;
 mod machine;
 mod output;

@@ -2,8 +2,9 @@
 
 use crate::{Machine, Output, User};
 
-/// The network would be asked again and again, for ten seconds each.
-const SETTINGS: &str =
+/// For every script that uses it: the network would be asked again and again,
+/// for ten seconds each.
+pub const SETTINGS: &str =
     r"export NIX_CONFIG=$'substitute = false\nexperimental-features = nix-command'";
 
 /// Builders have no search path.

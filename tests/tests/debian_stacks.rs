@@ -35,6 +35,37 @@ fn two_lines_and_the_guard_in_the_common_files_reach_every_door() {
     assert_eq!(by_su.ok(), "alice");
 }
 
+/// The guard is one of the lines that run programs as root; where README puts
+/// it, it never sees the environment, and sessions have it.
+#[test]
+fn with_the_guard_every_door_finds_what_the_user_has_installed() {
+    let machine = machine_or_skip!();
+    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
+        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
+    }
+    let machine = machine.set_up();
+    ship_stacks(&machine);
+    machine.nix_user("alice");
+    let install = "mkdir -p /nix/profile/bin && ln -s /nix/profile ~/.nix-profile && \
+                   printf '#!/bin/sh\necho found\n' >/nix/profile/bin/own && chmod +x /nix/profile/bin/own";
+    machine.ssh("alice", install).ok();
+    for door in [
+        "own",
+        "bash -lc own",
+        "su - alice -c own",
+        "su alice -c own",
+    ] {
+        let seen = if door.starts_with("su") {
+            machine.run(door)
+        } else {
+            machine.ssh("alice", door)
+        };
+        assert_eq!(seen.ok(), "found", "{door}");
+    }
+    let root = machine.ssh("alice", "sudo -i env");
+    assert!(!root.ok().contains("NIX_"), "{root}");
+}
+
 /// Nobody is locked out by a module that is gone.
 #[test]
 fn without_the_module_everybody_logs_in_as_before() {

@@ -175,13 +175,28 @@ fn report_user(
         Answer::Store {
             path,
             allow_symlinks,
+            environment,
         } => {
             writeln!(output, "enable: true")?;
             writeln!(output, "source_path: {}", with_root(&path, site, &roots))?;
             writeln!(output, "allow_symlinks: {allow_symlinks}")?;
+            writeln!(
+                output,
+                "environment: {}",
+                shown_environment(site, environment)
+            )?;
         }
     }
     Ok(())
+}
+
+/// Both have to want it.
+const fn shown_environment(site: &Site, user: bool) -> &'static str {
+    match (site.environment, user) {
+        (true, true) => "true",
+        (true, false) => "false",
+        (false, _) => "false (the site says so)",
+    }
 }
 
 /// The path, and the root it is below as the site wrote it.

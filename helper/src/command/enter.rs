@@ -28,6 +28,9 @@ const FORCED_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 /// 127 if there is no such command.
 #[derive(Debug, clap::Args)]
 pub struct Enter {
+    /// Run the command even if there is no /nix to be had
+    #[arg(long)]
+    or_without: bool,
     /// Set no_new_privs: sudo and other setuid programs have no effect below
     #[arg(long)]
     no_new_privs: bool,
@@ -54,9 +57,13 @@ impl Enter {
 
     /// What `nix-ns-enter` is called with.
     fn words(&self, uid: u32, environment: &mut Environment) -> Vec<OsString> {
-        let option = self.no_new_privs.then(|| "--no-new-privs".into());
-        let mut words: Vec<OsString> = option.into_iter().collect();
-        words.push("--".into());
+        let options = [
+            (self.or_without, "--or-without"),
+            (self.no_new_privs, "--no-new-privs"),
+            (true, "--"),
+        ];
+        let chosen = options.into_iter().filter(|(chosen, _)| *chosen);
+        let mut words: Vec<OsString> = chosen.map(|(_, option)| option.into()).collect();
         // Not to be seen below: the next `nix-ns enter` would run it again.
         let forced = environment.remove(OsStr::new(FORCED_COMMAND));
         match (self.command.as_slice(), forced) {

@@ -87,6 +87,7 @@ impl Own {
             Answer::Store {
                 path,
                 allow_symlinks,
+                ..
             } => Ok((path, allow_symlinks)),
             Answer::NotOptedIn | Answer::DisabledByUser => Err(Error::Disabled(self.file.clone())),
         }

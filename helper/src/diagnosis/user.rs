@@ -72,6 +72,7 @@ pub(super) fn check_directory(scene: &Scene) -> Vec<Finding> {
         Ok(Answer::Store {
             path,
             allow_symlinks,
+            ..
         }) => check_store(site, account, &path, allow_symlinks),
         _ => Vec::new(),
     }

@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use config::{Account, Answer, Fingerprint, OwnedFile, User, answer};
+use namespace::profile::Profile;
 use namespace::reader::{Finding, Reply, Request};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, sendmsg};
@@ -43,13 +44,27 @@ fn receive() -> Result<Request, Errno> {
 
 fn reply_to(request: &Request) -> (Reply, Option<OwnedFd>) {
     let mut user = None;
-    match find(request, &mut user) {
-        Ok((finding, directory)) => (Reply { user, finding }, directory),
-        Err(why) => {
-            let finding = Finding::Refused(why);
-            (Reply { user, finding }, None)
-        }
-    }
+    let (finding, directory) = match find(request, &mut user) {
+        Ok((finding, directory)) => (finding, directory),
+        Err(why) => (Finding::Refused(why), None),
+    };
+    let reply = Reply {
+        user,
+        profile: find_profile(&request.account),
+        finding,
+    };
+    (reply, directory)
+}
+
+/// Both are looked at, so that the kernel remembers both: later logins ask
+/// nobody else.
+fn find_profile(account: &Account) -> Option<Profile> {
+    let is_there = |profile: Profile| {
+        let link = account.home.join(profile.place());
+        link.symlink_metadata().is_ok()
+    };
+    let (state, home) = (is_there(Profile::State), is_there(Profile::Home));
+    Profile::of(state, home)
 }
 
 fn find(
@@ -73,10 +88,11 @@ fn find(
         Answer::Store {
             path,
             allow_symlinks,
+            environment,
         } => {
             let directory = open_store(&path, allow_symlinks).map_err(|error| error.to_string())?;
             let path = path.as_path().to_owned();
-            (Finding::Store { path }, Some(directory))
+            (Finding::Store { path, environment }, Some(directory))
         }
     })
 }

@@ -1,4 +1,5 @@
-//! The command line: `nix-ns-enter [--no-new-privs] [--] [COMMAND [ARGUMENT]...]`.
+//! The command line:
+//! `nix-ns-enter [--or-without] [--no-new-privs] [--] [COMMAND [ARGUMENT]...]`.
 
 use std::ffi::OsString;
 
@@ -8,6 +9,7 @@ use crate::program::Program;
 /// What the caller wants to run, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Arguments {
+    pub(super) or_without: bool,
     pub(super) no_new_privileges: bool,
     pub(super) program: Program,
 }
@@ -15,6 +17,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, Error> {
         let mut words = words.peekable();
+        let or_without = words.next_if(|word| word == "--or-without").is_some();
         let no_new_privileges = words.next_if(|word| word == "--no-new-privs").is_some();
         if words.next_if(|word| word == "--").is_none() {
             let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
@@ -23,6 +26,7 @@ impl Arguments {
             }
         }
         Ok(Self {
+            or_without,
             no_new_privileges,
             program: Program::from_words(words),
         })
@@ -56,10 +60,14 @@ mod tests {
             ("--no-new-privs id --", true, "id --"),
         ] {
             let expected = Arguments {
+                or_without: false,
                 no_new_privileges,
                 program: runs(command),
             };
             assert_eq!(parse(line).unwrap(), expected, "{line}");
+            let or_without = parse(&format!("--or-without {line}")).unwrap();
+            assert!(or_without.or_without, "{line}");
+            assert_eq!(or_without.program, expected.program, "{line}");
         }
     }
 

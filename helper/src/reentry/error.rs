@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use config::printable;
-use namespace::WithoutNix;
+use namespace::{Gravity, WithoutNix};
 use nix::errno::Errno;
 
 use crate::account_database;
@@ -14,7 +14,7 @@ use crate::program::NotRun;
 pub enum Error {
     /// An option that there is not.
     #[error(
-        "{} is no option; usage: nix-ns-enter [--no-new-privs] [--] [COMMAND [ARGUMENT]...]",
+        "{} is no option; usage: nix-ns-enter [--or-without] [--no-new-privs] [--] [COMMAND [ARGUMENT]...]",
         printable(&.0.to_string_lossy())
     )]
     UnknownOption(OsString),
@@ -54,6 +54,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the caller is where it was.
+    pub(super) fn is_harmless(&self) -> bool {
+        match self {
+            Self::Namespace(error) => error.gravity() == Gravity::Harmless,
+            Self::WithoutNix(_) | Self::AccountDatabase(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What the caller is told. Root's own files may be nobody else's to read,
+    /// and the reason may be a line of one: that stands in the log alone.
+    #[must_use]
+    pub fn for_caller(&self) -> String {
+        match self {
+            Self::Namespace(namespace::Error::Host { remedy, .. }) => {
+                format!("no /nix on this host: ask whoever runs it; the log says why ({remedy})")
+            }
+            Self::Namespace(namespace::Error::Site(_)) => {
+                "no /nix: the site configuration cannot be used; the log says why".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// 125 for this program's own, as of env(1) and chroot(1); the shell's for
     /// a command that cannot be run.
     #[must_use]

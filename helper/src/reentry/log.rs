@@ -3,14 +3,14 @@
 use std::process;
 
 use config::printable;
-use namespace::Target;
+use namespace::{Opened, Target};
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
 use super::{Error, SERVICE};
 
 /// Writes it, if there is somebody to read. A log that is not there, or that
 /// somebody has filled up, stops nobody.
-pub(super) fn write(target: &Target, entered: &Result<String, Error>) {
+pub(super) fn write(target: &Target, entered: &Result<Opened, Error>) {
     let formatter = Formatter3164 {
         facility: Facility::LOG_AUTHPRIV,
         hostname: None,
@@ -24,7 +24,7 @@ pub(super) fn write(target: &Target, entered: &Result<String, Error>) {
         return;
     }
     let _ = match entered {
-        Ok(text) => logger.info(text),
+        Ok(opened) => logger.info(opened.describe(target)),
         Err(error) => {
             let why = printable(&error.to_string());
             logger.warning(format!("refused for {target}: {why}"))

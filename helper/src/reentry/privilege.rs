@@ -63,15 +63,19 @@ impl Privilege {
         if let Some(limit) = limits::narrowest().filter(|_| !may_lift) {
             return Err(Error::Limit(limit));
         }
+        // Or the caller could stop and kill this program, and the children it waits
+        // for, while it has rights (kill(2): the real user id counts).
+        let root = Uid::from_raw(0);
+        setresuid(root, root, root).map_err(|_| Error::NotPrivileged)?;
         let groups = getgroups().map_err(|_| Error::NotPrivileged)?;
-        let privilege = Self {
+        narrow_to(&[&FOR_ACCOUNTS[..], &FOR_NAMESPACES[..]].concat())?;
+        Ok(Self {
             caller: Caller {
                 uid: user.real.as_raw(),
                 gid: group.real.as_raw(),
                 groups: groups.into_iter().map(Gid::as_raw).collect(),
             },
-        };
-        privilege.narrow_to(&[&FOR_ACCOUNTS[..], &FOR_NAMESPACES[..]].concat())
+        })
     }
 
     /// As whom the program was called.
@@ -80,20 +84,8 @@ impl Privilege {
     }
 
     /// Those that are left once the account is known.
-    pub(super) fn narrow_to_namespaces(self) -> Result<Self, Error> {
-        self.narrow_to(&FOR_NAMESPACES)
-    }
-
-    fn narrow_to(self, wanted: &[Capability]) -> Result<Self, Error> {
-        let held = caps::read(None, CapSet::Permitted)?;
-        let kept: HashSet<_> = wanted
-            .iter()
-            .copied()
-            .filter(|it| held.contains(it))
-            .collect();
-        caps::set(None, CapSet::Effective, &kept)?;
-        caps::set(None, CapSet::Permitted, &kept)?;
-        Ok(self)
+    pub(super) fn narrow_to_namespaces(&self) -> Result<(), Error> {
+        narrow_to(&FOR_NAMESPACES)
     }
 
     /// Gives them up, for good: nothing of them is left in any of the places
@@ -112,6 +104,18 @@ impl Privilege {
         verify(user, group)?;
         Ok(self.caller)
     }
+}
+
+fn narrow_to(wanted: &[Capability]) -> Result<(), Error> {
+    let held = caps::read(None, CapSet::Permitted)?;
+    let kept: HashSet<_> = wanted
+        .iter()
+        .copied()
+        .filter(|it| held.contains(it))
+        .collect();
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)?;
+    Ok(())
 }
 
 fn verify(user: Uid, group: Gid) -> Result<(), Error> {

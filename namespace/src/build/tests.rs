@@ -32,6 +32,8 @@ fn build_it(recorder: &Recorder) -> Result<Built, Error> {
             },
             site: None,
             user: None,
+            environment: true,
+            profile: None,
         },
     )
 }

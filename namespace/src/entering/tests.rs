@@ -124,7 +124,10 @@ fn what_the_reader_answers_is_obeyed() {
         said(Finding::Refused("why".to_owned())),
         Err(Error::User { reason }) if reason == "why"
     ));
-    let nothing_sent = Finding::Store { path: "/x".into() };
+    let nothing_sent = Finding::Store {
+        path: "/x".into(),
+        environment: true,
+    };
     assert!(matches!(said(nothing_sent), Err(Error::Reader(_))));
 }
 

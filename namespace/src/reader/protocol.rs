@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use config::{Account, Fingerprint, SourcePath};
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Profile;
 use crate::record::{fingerprint_to_text, parse_fingerprint};
 
 /// Longest reply that is listened to, in bytes.
@@ -32,6 +33,8 @@ pub struct Request {
 pub struct Reply {
     /// The user configuration that was read, if there was one.
     pub user: Option<Fingerprint>,
+    /// The Nix profile that the user has.
+    pub profile: Option<Profile>,
     /// What it amounts to.
     pub finding: Finding,
 }
@@ -43,6 +46,8 @@ pub enum Finding {
     Store {
         /// The path it was opened by.
         path: PathBuf,
+        /// Whether the user lets sessions find what the Nix profile holds.
+        environment: bool,
     },
     /// The user has no configuration, and the site wants one.
     NotOptedIn,
@@ -52,17 +57,25 @@ pub enum Finding {
     Refused(String),
 }
 
+/// A store directory, for sessions whose environment stays as it is.
+const BARE: &str = "bare-store";
+
 impl Reply {
     /// As sent.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, rest): (&str, &[u8]) = match &self.finding {
-            Finding::Store { path } => ("store", path.as_os_str().as_bytes()),
+            Finding::Store { path, environment } => {
+                let kind = if *environment { "store" } else { BARE };
+                (kind, path.as_os_str().as_bytes())
+            }
             Finding::NotOptedIn => ("not-opted-in", b""),
             Finding::Disabled => ("disabled", b""),
             Finding::Refused(why) => ("refused", why.as_bytes()),
         };
-        let mut bytes = format!("{kind} {}\n", fingerprint_to_text(self.user)).into_bytes();
+        let user = fingerprint_to_text(self.user);
+        let profile = Profile::to_text(self.profile);
+        let mut bytes = format!("{kind} {user} {profile}\n").into_bytes();
         bytes.extend_from_slice(rest);
         bytes.truncate(LONGEST_REPLY);
         bytes
@@ -74,11 +87,17 @@ impl Reply {
         let split = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = bytes.split_at_checked(split)?;
         let rest = rest.strip_prefix(b"\n")?;
-        let (kind, user) = std::str::from_utf8(head).ok()?.split_once(' ')?;
-        let user = parse_fingerprint(user)?;
+        let mut words = std::str::from_utf8(head).ok()?.split(' ');
+        let kind = words.next()?;
+        let user = parse_fingerprint(words.next()?)?;
+        let profile = Profile::parse(words.next()?)?;
+        if words.next().is_some() {
+            return None;
+        }
         let finding = match kind {
-            "store" => Finding::Store {
+            "store" | BARE => Finding::Store {
                 path: PathBuf::from(std::ffi::OsString::from_vec(rest.to_vec())),
+                environment: kind != BARE,
             },
             "not-opted-in" if rest.is_empty() => Finding::NotOptedIn,
             "disabled" if rest.is_empty() => Finding::Disabled,
@@ -88,7 +107,11 @@ impl Reply {
             }
             _ => return None,
         };
-        Some(Self { user, finding })
+        Some(Self {
+            user,
+            profile,
+            finding,
+        })
     }
 }
 
@@ -108,17 +131,25 @@ mod tests {
         for finding in [
             Finding::Store {
                 path: "/home/a\nb".into(),
+                environment: true,
+            },
+            Finding::Store {
+                path: "/home/a".into(),
+                environment: false,
             },
             Finding::NotOptedIn,
             Finding::Disabled,
             Finding::Refused("why".to_owned()),
         ] {
             for user in [user, None] {
-                let reply = Reply {
-                    user,
-                    finding: finding.clone(),
-                };
-                assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+                for profile in [None, Some(Profile::Home), Some(Profile::State)] {
+                    let reply = Reply {
+                        user,
+                        profile,
+                        finding: finding.clone(),
+                    };
+                    assert_eq!(Reply::parse(&reply.to_bytes()), Some(reply));
+                }
             }
         }
     }
@@ -130,17 +161,21 @@ mod tests {
             b"\n",
             b"store",
             b"store -",
-            b"store x\n/",
-            b"disabled -\nmore",
-            b"not-opted-in -\nmore",
-            b"disabled -",
+            b"store x none\n/",
+            b"store -\n/",
+            b"store - other\n/",
+            b"store - home state\n/",
+            b"disabled - none\nmore",
+            b"not-opted-in - none\nmore",
+            b"disabled - none",
             b"refused\nwhy",
-            b"root -\n",
-            b"\xff -\n",
+            b"root - none\n",
+            b"\xff - none\n",
         ] {
             assert_eq!(Reply::parse(bytes), None, "{bytes:?}");
         }
-        let reply = Reply::parse(b"refused -\nline\nMay 1 sshd: root logged in \x1b[2J").unwrap();
+        let reply =
+            Reply::parse(b"refused - none\nline\nMay 1 sshd: root logged in \x1b[2J").unwrap();
         let Finding::Refused(why) = reply.finding else {
             panic!("{reply:?}")
         };
@@ -152,6 +187,7 @@ mod tests {
         let refused = |why: &str| {
             let sent = Reply {
                 user: None,
+                profile: None,
                 finding: Finding::Refused(why.to_owned()),
             };
             let reply = Reply::parse(&sent.to_bytes()).unwrap();

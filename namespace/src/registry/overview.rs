@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{ROOT, Registry, open_survivor};
+use super::{ROOT, Registry, Seen, open_survivor};
 use crate::kernel::{Called, Kernel, parse_decimal};
 use crate::record::Record;
 
@@ -65,7 +65,7 @@ pub fn living(kernel: &dyn Kernel, uid: u32) -> Called<Vec<Living>> {
         let mut sessions = Vec::new();
         let members = entries.sessions.iter();
         for session in members.filter(|session| session.namespace == record.namespace) {
-            if registry.open_session(kernel, session)?.is_some() {
+            if let Seen::There(_) = registry.open_session(kernel, session)? {
                 sessions.push(session.thread);
             }
         }

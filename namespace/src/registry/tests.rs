@@ -431,14 +431,20 @@ fn a_record_is_written_anew_only_if_it_says_something_new() {
     registry.elect(&recorder, &of(20), 1, None).unwrap();
     let before = elected(&recorder, &registry);
     let calls = recorder.calls().len();
-    let Record { site, user, .. } = before.record;
-    registry.refresh(&recorder, &before, site, user).unwrap();
+    registry
+        .refresh(&recorder, &before, &before.record)
+        .unwrap();
     assert_eq!(recorder.calls().len(), calls);
     // Left by a login that was cut short.
     recorder.put_link(DIRECTORY, "new.65024.12", "x".as_ref());
-    registry.refresh(&recorder, &before, user, None).unwrap();
-    let after = elected(&recorder, &registry);
-    assert_eq!((after.record.site, after.record.user), (user, None));
+    let today = Record {
+        site: before.record.user,
+        user: None,
+        environment: false,
+        ..before.record.clone()
+    };
+    registry.refresh(&recorder, &before, &today).unwrap();
+    assert_eq!(elected(&recorder, &registry).record, today);
     assert_eq!(names(&recorder), ["namespace.65024.12.1"]);
 }
 

@@ -5,10 +5,12 @@
 use std::os::fd::OwnedFd;
 
 use config::{Account, Participation, ServiceRules, Site};
+use nix::errno::Errno;
 
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::Recorder;
+use crate::profile::Profile;
 use crate::reader::{Reading, Reply};
 use crate::references::Scan;
 
@@ -16,10 +18,20 @@ use crate::references::Scan;
 pub(crate) struct FindsStore<'a>(pub(crate) &'a Recorder);
 
 impl Reader for FindsStore<'_> {
+    fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error> {
+        FindsStoreOf(self.0, true).read(request, groups)
+    }
+}
+
+/// The same, of a user who wants the environment or does not.
+struct FindsStoreOf<'a>(&'a Recorder, bool);
+
+impl Reader for FindsStoreOf<'_> {
     fn read(&self, _: &Request, _: &[u32]) -> Result<Reading, Error> {
         let roots: Vec<OwnedFd> = vec![self.0.root_directory()];
         let finding = Finding::Store {
             path: "/home/alice/nix".into(),
+            environment: self.1,
         };
         let user = Some(Fingerprint {
             device: 1,
@@ -29,7 +41,11 @@ impl Reader for FindsStore<'_> {
             ctime_nanoseconds: 2,
         });
         Ok(Reading {
-            reply: Reply { user, finding },
+            reply: Reply {
+                user,
+                profile: None,
+                finding,
+            },
             directory: Some(self.0.store_directory()),
             roots,
         })
@@ -138,6 +154,56 @@ fn the_second_login_joins_and_reads_nothing() {
     .unwrap();
     assert!(matches!(opened.entered, Entered::Joined(_)), "{opened:?}");
     assert!(recorder.sees_store());
+}
+
+fn without_profile() -> Recorder {
+    let recorder = Recorder::new();
+    recorder.hide("/home/alice/.local/state/nix/profile", Errno::ENOENT);
+    recorder.hide("/home/alice/.nix-profile", Errno::ENOENT);
+    recorder
+}
+
+#[test]
+fn what_the_environment_is_to_name_is_asked_for_every_session() {
+    let recorder = without_profile();
+    assert_eq!(enter(&recorder).unwrap().profile, None);
+    // Installed by the first session, found by the next, which reads nothing.
+    recorder.dangle("/home/alice/.nix-profile");
+    recorder.as_another_thread(100);
+    let alice = account("alice", 1001);
+    let join = |login: &Login| login.enter(&recorder, &NobodyAsks).unwrap();
+    assert_eq!(with_login(&alice, join).profile, Some(Profile::Home));
+}
+
+#[test]
+fn the_environment_is_given_only_where_site_and_user_want_it() {
+    let alice = account("alice", 1001);
+    for (site_wants, user_wants) in [(true, false), (false, true), (true, true)] {
+        let recorder = without_profile();
+        recorder.dangle("/home/alice/.nix-profile");
+        let site = Site {
+            environment: site_wants,
+            ..Site::default()
+        };
+        let enter = |reader: &dyn Reader| {
+            with_login(&alice, |login| {
+                let login = Login {
+                    site: Ok(&site),
+                    participation: login.participation.clone(),
+                    ..*login
+                };
+                login.enter(&recorder, reader).unwrap()
+            })
+        };
+        let wanted = (site_wants && user_wants).then_some(Profile::Home);
+        let built = enter(&FindsStoreOf(&recorder, user_wants));
+        assert!(matches!(built.entered, Entered::Built(_)), "{built:?}");
+        assert_eq!(built.profile, wanted);
+        recorder.as_another_thread(100);
+        let joined = enter(&NobodyAsks);
+        assert!(matches!(joined.entered, Entered::Joined(_)), "{joined:?}");
+        assert_eq!(joined.profile, wanted, "as was written down");
+    }
 }
 
 #[test]
@@ -263,6 +329,7 @@ impl Reader for Says {
         Ok(Reading {
             reply: Reply {
                 user: None,
+                profile: None,
                 finding: self.0.clone(),
             },
             directory: None,
@@ -389,7 +456,10 @@ fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
         })
         .map(|opened| (opened, recorder.is_on_host()))
     };
-    let elsewhere = Finding::Store { path: "/x".into() };
+    let elsewhere = Finding::Store {
+        path: "/x".into(),
+        environment: true,
+    };
     for reader in [
         &Says(elsewhere) as &dyn Reader,
         &Says(Finding::Refused("why".to_owned())),

@@ -87,7 +87,7 @@ fn offer(descriptor: &impl AsFd) -> Lie {
 }
 
 fn store(path: &str) -> Vec<u8> {
-    format!("store -\n{path}").into_bytes()
+    format!("store - none\n{path}").into_bytes()
 }
 
 fn say(text: &[u8], descriptors: &[RawFd]) -> Lie {
@@ -181,13 +181,13 @@ fn many(word: &str) -> Lie {
 }
 
 fn huge() -> Lie {
-    let mut text = b"refused -\n".to_vec();
+    let mut text = b"refused - none\n".to_vec();
     text.resize(180_000, b'x');
     say(&text, &[])
 }
 
 fn two() -> Lie {
-    say(b"refused -\nfirst", &[])?;
+    say(b"refused - none\nfirst", &[])?;
     offer(&reference("/etc", OFlag::O_DIRECTORY)?)
 }
 
@@ -198,7 +198,7 @@ fn silence() -> Lie {
 
 fn slow() -> Lie {
     sleep(Duration::from_secs(2));
-    say(b"refused -\nlate", &[])
+    say(b"refused - none\nlate", &[])
 }
 
 fn flood() -> Lie {
@@ -212,7 +212,7 @@ fn kill_parent() -> Lie {
     let killed = kill(parent, Signal::SIGKILL);
     let stopped = kill(parent, Signal::SIGSTOP);
     let text = format!(
-        "refused -\nkill {killed:?} {stopped:?} {:?}",
+        "refused - none\nkill {killed:?} {stopped:?} {:?}",
         env::args().count()
     );
     say(text.as_bytes(), &[])

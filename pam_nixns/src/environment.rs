@@ -1,0 +1,51 @@
+//! The session's environment, through PAM: nothing of the caller's is read.
+
+use std::ffi::OsStr;
+
+use namespace::environment::{NAMES, NIX_NS, PROFILES, variables};
+use namespace::{Opened, Target};
+
+use crate::pam::Pam;
+use crate::report;
+use crate::stack;
+
+/// For a session that is on the user's own `/nix`.
+pub(crate) fn give(pam: &Pam, target: &Target, opened: &Opened) {
+    if opened.entered.record().is_none() {
+        return;
+    }
+    let (name, value) = NIX_NS;
+    pam.put_variable(name, OsStr::new(value));
+    let Some(profile) = opened.profile else {
+        return;
+    };
+    // pam_exec hands this environment to programs that it runs as root: they
+    // would find the user's before, or for lack of, the system's.
+    if let Some(runner) = stack::runs_programs_outside_our_lines(&target.service) {
+        let why = format!(
+            "{runner} would run programs with it as root: put that line between the two of this module"
+        );
+        return report::no_environment(pam, target, &why);
+    }
+    let home = &target.account.home;
+    let Some(variables) = variables(profile, home, &|name| pam.variable(name)) else {
+        let why = "the home directory has a colon or a control character in it";
+        return report::no_environment(pam, target, why);
+    };
+    for (name, value) in variables {
+        pam.put_variable(name, &value);
+    }
+}
+
+/// Before what PAM runs as root when the session ends.
+pub(crate) fn take_back(pam: &Pam) {
+    if pam.variable(PROFILES).is_some() {
+        // Linux-PAM complains of each that is not there.
+        for name in NAMES
+            .into_iter()
+            .filter(|name| pam.variable(name).is_some())
+        {
+            pam.remove_variable(name);
+        }
+    }
+}
