@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use config::{Account, printable};
@@ -61,6 +61,16 @@ pub fn account(uid: u32) -> Result<Account, Error> {
     let account = account.ok_or_else(|| malformed("passwd", &entry))?;
     let groups = groups(&account.name)?;
     Ok(Account { groups, ..account })
+}
+
+/// The shell of the account with this uid; passwd(5): an empty one is `/bin/sh`.
+///
+/// # Errors
+///
+/// If there is no such account, or the account database gives no usable answer.
+pub fn login_shell(uid: u32) -> Result<PathBuf, Error> {
+    let entry = entry("passwd", &uid.to_string())?.ok_or(Error::NoAccount(uid))?;
+    parse_shell(&entry).ok_or_else(|| malformed("passwd", &entry))
 }
 
 /// Whether the account is a member of the group with this name; a group that
@@ -138,6 +148,13 @@ fn parse_account(entry: &[u8]) -> Option<Account> {
     .filter(|_| usable)
 }
 
+fn parse_shell(entry: &[u8]) -> Option<PathBuf> {
+    let shell = entry.split(|byte| *byte == b':').nth(6)?;
+    let shell = if shell.is_empty() { b"/bin/sh" } else { shell };
+    let shell = Path::new(OsStr::from_bytes(shell));
+    shell.is_absolute().then(|| shell.to_owned())
+}
+
 /// `name:password:gid:members`, see group(5).
 fn parse_group(entry: &[u8]) -> Option<(&str, u32)> {
     let fields: Vec<&[u8]> = entry.split(|byte| *byte == b':').collect();
@@ -166,8 +183,6 @@ fn number(digits: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
@@ -209,6 +224,15 @@ mod tests {
         ] {
             assert_eq!(parse_account(malformed), None);
         }
+    }
+
+    #[test]
+    fn shells() {
+        let shell = |entry| parse_shell(entry).map(|it| it.to_string_lossy().into_owned());
+        assert_eq!(shell(b"a:x:1:1::/:/bin/zsh").as_deref(), Some("/bin/zsh"));
+        assert_eq!(shell(b"a:x:1:1::/:").as_deref(), Some("/bin/sh"));
+        assert_eq!(shell(b"a:x:1:1::/:zsh"), None);
+        assert_eq!(shell(b"a:x:1:1::/"), None);
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod confine;
 mod open_store;
 mod serve;
 
-pub use serve::serve;
+pub use serve::{reply_to, serve};

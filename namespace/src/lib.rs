@@ -40,9 +40,11 @@ mod store;
 mod way_back;
 
 pub use error::{Error, Gravity};
+pub use host::check_host;
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
 pub use session::{Entered, Login, Opened, WithoutNix};
+pub use store::{CheckedStore, StoreRules};
 
 /// Where the store directory is mounted.
 pub const NIX: &str = "/nix";

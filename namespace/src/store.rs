@@ -1,7 +1,7 @@
 //! The user's directory, as a type that only the checks can make.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use config::{Account, Refusal};
@@ -51,21 +51,35 @@ pub struct CheckedStore {
 }
 
 /// What a directory is checked against.
-pub(crate) struct StoreRules<'a> {
-    pub(crate) account: &'a Account,
+pub struct StoreRules<'a> {
+    /// Whose it has to be.
+    pub account: &'a Account,
     /// The site's roots, opened with the user's rights by a process that was
     /// not yet the user's to meddle with.
-    pub(crate) roots: &'a [OwnedFd],
-    pub(crate) overridden: &'a BTreeSet<Refusal>,
+    pub roots: &'a [OwnedFd],
+    /// Refusals that the site overrides.
+    pub overridden: &'a BTreeSet<Refusal>,
 }
 
 impl CheckedStore {
+    /// The directory, opened for reference.
+    #[must_use]
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Where it is now, by the kernel's word.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Checks a directory that a process of the user's has sent. Nothing here
     /// asks the file system behind it, which may be the user's own program.
     ///
     /// # Errors
     /// [`Error::User`] with what is wrong and what to do.
-    pub(crate) fn check(
+    pub fn check(
         kernel: &dyn Kernel,
         directory: OwnedFd,
         rules: &StoreRules,

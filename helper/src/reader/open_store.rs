@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use config::{StorePath, printable};
+use config::{StorePath, is_root, printable};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
@@ -130,7 +130,7 @@ impl Walk {
     /// (`/scratch`, mode 1777) only owners rename.
     fn check_directory(&self, path: &Path, directory: &FileStat) -> Result<(), OpenError> {
         let (owner, mode) = (directory.st_uid, directory.st_mode & 0o7777);
-        let trusted = owner == 0 || owner == geteuid().as_raw();
+        let trusted = is_root(owner) || owner == geteuid().as_raw();
         let closed = mode & 0o022 == 0 || mode & 0o1000 != 0;
         if self.rest.is_empty() || (trusted && closed) {
             return Ok(());
@@ -146,7 +146,7 @@ impl Walk {
     fn is_roots(&self, link: &FileStat) -> Result<bool, OpenError> {
         let directory =
             fstat(&self.directory).map_err(|errno| self.denied("".as_ref(), "looked at", errno))?;
-        Ok(link.st_uid == 0 && directory.st_uid == 0 && directory.st_mode & 0o022 == 0)
+        Ok(is_root(link.st_uid) && is_root(directory.st_uid) && directory.st_mode & 0o022 == 0)
     }
 
     fn follow(&mut self, link: &OwnedFd, path: PathBuf) -> Result<(), OpenError> {
