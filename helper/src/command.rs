@@ -1,6 +1,7 @@
 //! The subcommands of `nix-ns`; none of them needs or keeps a privilege.
 
 pub mod check;
+pub mod enter;
 pub mod error;
 
 use std::io::Write;
@@ -18,6 +19,7 @@ pub struct NixNs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Check(check::Check),
+    Enter(enter::Enter),
 }
 
 impl NixNs {
@@ -29,6 +31,7 @@ impl NixNs {
     pub fn run(&self, output: &mut dyn Write) -> Result<(), Vec<Error>> {
         match &self.command {
             Command::Check(check) => check.run(output),
+            Command::Enter(enter) => Err(vec![enter.run()]),
         }
     }
 }
