@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::root_uid::{is_root, is_root_hidden};
 use crate::{Error, owned_file};
 
 /// Root's uid.
@@ -22,7 +23,11 @@ pub(crate) fn check(file: &Path) -> Result<(), Error> {
     for directory in above(file).map_err(unreadable)? {
         let metadata = fs::metadata(&directory).map_err(unreadable)?;
         let mode = owned_file::permissions(&metadata);
-        if metadata.uid() != ROOT || owned_file::is_writable_by_others(mode) {
+        // In a user namespace without root, / itself may have been made for it, and
+        // cannot be root's.
+        let is_made = || directory == Path::new("/") && is_root_hidden();
+        let is_trusted = is_root(metadata.uid()) || is_made();
+        if !is_trusted || owned_file::is_writable_by_others(mode) {
             return Err(Error::UntrustedDirectory {
                 file: file.to_owned(),
                 directory,

@@ -17,6 +17,7 @@
 //! | `specifier` | `%u`, `%U`, `%h`, `%H`, `%%` and `~` in a written path |
 //! | `source_path` | the path of a store directory: written, wished, allowed |
 //! | `root` | the directories store directories must lie below |
+//! | `root_uid` | which uid root has in a user namespace |
 //! | `answer` | both configurations combined for one account |
 //! | `owned_file` | opening a file only if its owner alone could have written it |
 //! | `directories` | the same for every directory above the site's file |
@@ -41,6 +42,7 @@ mod owned_file;
 mod printable;
 mod refusal;
 mod root;
+mod root_uid;
 mod selection;
 mod service;
 mod site;
@@ -59,6 +61,7 @@ pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
 pub use printable::{printable, printable_message};
 pub use refusal::Refusal;
 pub use root::{MOST_ROOTS, RootPattern, with_real_paths};
+pub use root_uid::is_root;
 pub use selection::{Participation, Selection};
 pub use service::{RootSessions, ServiceRules};
 pub use site::{SITE_FILE, Site};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Position;
 use crate::walk::{Rules, Stopped, walk};
-use crate::{Error, dangling, directories};
+use crate::{Error, dangling, is_root};
 
 /// Largest configuration file, in bytes.
 pub const MAX_FILE_SIZE: u64 = 64 * 1024;
@@ -141,7 +141,7 @@ fn open(path: &Path) -> Result<Option<(File, Metadata)>, Error> {
 
 fn check_owner(path: &Path, owner: u32, metadata: &Metadata) -> Result<(), Error> {
     let found = metadata.uid();
-    if found != owner && found != directories::ROOT {
+    if found != owner && !is_root(found) {
         return Err(Error::NotOwned {
             file: path.to_owned(),
             found,

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 
-use crate::directories::ROOT;
+use crate::is_root;
 
 /// As many as the kernel follows in one path (`path_resolution(7)`).
 pub const MOST_LINKS: usize = 40;
@@ -158,14 +158,14 @@ impl Walk {
     fn is_roots(&self, link: &FileStat) -> Result<bool, Stopped> {
         let directory =
             fstat(&self.at).map_err(|errno| self.denied("".as_ref(), "looked at", errno))?;
-        Ok(link.st_uid == ROOT && directory.st_uid == ROOT && directory.st_mode & 0o022 == 0)
+        Ok(is_root(link.st_uid) && is_root(directory.st_uid) && directory.st_mode & 0o022 == 0)
     }
 
     /// In a sticky directory (`/scratch`, mode 1777) anybody makes links, and
     /// only their owners exchange them.
     fn check_owner(&self, path: &Path, file: &FileStat) -> Result<(), Stopped> {
         let owner = file.st_uid;
-        if owner == ROOT || owner == self.rules.owner {
+        if is_root(owner) || owner == self.rules.owner {
             return Ok(());
         }
         Err(foreign(path, file))

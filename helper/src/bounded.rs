@@ -60,7 +60,7 @@ pub fn lines(
 ) -> Result<(), Error> {
     let (ours, childs) = pipe2(OFlag::O_CLOEXEC).map_err(not_started)?;
     let parent = nix::unistd::getpid();
-    let child = kernel::fork(|| {
+    let child = kernel::run_in_child(|| {
         if identity::assume(rights, parent).is_ok() {
             work(&mut File::from(childs));
         }

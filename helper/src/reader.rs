@@ -10,4 +10,4 @@ mod open_store;
 mod serve;
 
 pub(crate) use open_store::{OpenError, open_store};
-pub use serve::serve;
+pub use serve::{reply_to, serve};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use config::Refusal;
+use config::{Refusal, is_root};
 use nix::errno::Errno;
 
 use crate::error::{Error, shown};
@@ -20,7 +20,7 @@ const NIXOS_MARKERS: [&str; 3] = ["/etc/NIXOS", "/run/current-system", "/run/wra
 ///
 /// # Errors
 /// [`Error::Host`] with the refusal's name, unless the site overrides it.
-pub(crate) fn check_host(
+pub fn check_host(
     kernel: &dyn Kernel,
     overridden: &BTreeSet<Refusal>,
 ) -> Result<Remembered, Error> {
@@ -114,7 +114,7 @@ fn never(reason: &str, remedy: &'static str) -> Error {
 
 fn findings(kernel: &dyn Kernel, nix: &Remembered) -> Result<Vec<(Refusal, String)>, Error> {
     let mut found = Vec::new();
-    if nix.uid != 0 {
+    if !is_root(nix.uid) {
         found.push((
             Refusal::HostNixOwner,
             format!("the host's /nix belongs to uid {}", nix.uid),

@@ -48,7 +48,7 @@ mod store;
 mod way_back;
 
 pub use error::{Error, Gravity};
-pub use host::refusals;
+pub use host::{check_host, refusals};
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
 pub use outcome::{Entered, Opened, WithoutNix};

@@ -47,6 +47,12 @@ impl MountTable {
         )
     }
 
+    /// Every mount, in that order.
+    #[must_use]
+    pub fn mounts(&self) -> &[Mount] {
+        &self.0
+    }
+
     /// The mount with this number.
     #[must_use]
     pub fn by_id(&self, id: u64) -> Option<&Mount> {

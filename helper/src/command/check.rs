@@ -1,7 +1,5 @@
 //! `nix-ns check`: what is wrong with a configuration, or what it amounts to.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +11,7 @@ use nix::unistd::Uid;
 
 use super::Error;
 use crate::account_database;
+use crate::site::{host_name, memberships};
 
 /// Check a configuration and show what it amounts to.
 ///
@@ -127,25 +126,6 @@ fn report_own(
     report_user(file, user, site, account, output)
 }
 
-/// Those groups the site mentions that the account is a member of.
-pub(super) fn memberships<'a>(
-    site: &'a Site,
-    account: &Account,
-) -> Result<BTreeSet<&'a str>, Error> {
-    let mut memberships = BTreeSet::new();
-    for group in site
-        .users
-        .deny_groups
-        .iter()
-        .chain(&site.users.allow_groups)
-    {
-        if account_database::is_member(account, group)? {
-            memberships.insert(group.as_str());
-        }
-    }
-    Ok(memberships)
-}
-
 fn report_user(
     file: &Path,
     user: Option<&User>,
@@ -157,7 +137,7 @@ fn report_user(
         file: file.to_owned(),
         problem,
     };
-    let host = host_name()?;
+    let host = host_name().map_err(Error::HostName)?;
     let roots = site.roots.iter().map(|root| root.expand(account, &host));
     let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     let roots = config::with_real_paths(&roots);
@@ -207,12 +187,6 @@ fn with_root(path: &StorePath, site: &Site, roots: &[PathBuf]) -> String {
         .map(|(pattern, _)| pattern.to_string())
         .unwrap_or_default();
     format!("{} (below {})", shown(path.as_path()), printable(&pattern))
-}
-
-/// The kernel's own name for the host: what `%H` stands for.
-pub(super) fn host_name() -> Result<String, Error> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").map_err(Error::HostName)?;
-    Ok(name.trim_end_matches('\n').to_owned())
 }
 
 fn shown(path: &Path) -> String {

@@ -104,7 +104,7 @@ pub enum Error {
 impl Error {
     /// What the program exits with.
     #[must_use]
-    pub const fn exit_status(&self) -> u8 {
+    pub fn exit_status(&self) -> u8 {
         match self {
             Self::Enter(error) => error.exit_status(),
             _ => 1,

@@ -8,8 +8,9 @@ use config::{
 use nix::unistd::{Uid, geteuid};
 
 use super::Error;
-use super::check::{host_name, memberships, own_user};
+use super::check::own_user;
 use crate::account_database;
+use crate::site::{host_name, memberships};
 
 /// The caller's account. Not root's: root has no `/nix`, and what races with a
 /// user's own process must not run with root's rights.
@@ -70,7 +71,8 @@ impl Own {
             enable: true,
             ..self.user.clone().unwrap_or_default()
         };
-        let (site, account, host) = (&self.site, &self.account, host_name()?);
+        let (site, account) = (&self.site, &self.account);
+        let host = host_name().map_err(Error::HostName)?;
         let roots = site.roots.iter().map(|root| root.expand(account, &host));
         let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
         let roots = config::with_real_paths(&roots);

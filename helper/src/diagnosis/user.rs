@@ -1,6 +1,5 @@
 //! The user's configuration and directory, looked at with the user's rights.
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::{Finding, Scene};
 use crate::reader::open_store;
+use crate::site::host_name;
 
 /// Less is too little for a compiler and what it needs.
 const LITTLE_SPACE: u64 = 2 << 30;
@@ -93,7 +93,7 @@ fn answer(site: &Site, account: &Account) -> Result<Answer, String> {
         .map_err(|error| error.to_string())?;
     let user = read.map(|read| User::parse(&read.text, file)).transpose();
     let user = user.map_err(|error| error.to_string())?;
-    let host = host_name();
+    let host = host_name().unwrap_or_default();
     let roots = config::with_real_paths(&roots(site, account)?);
     config::answer(
         &site.source_path,
@@ -107,16 +107,11 @@ fn answer(site: &Site, account: &Account) -> Result<Answer, String> {
 }
 
 fn roots(site: &Site, account: &Account) -> Result<Vec<PathBuf>, String> {
-    let host = host_name();
+    let host = host_name().unwrap_or_default();
     let roots = site.roots.iter().map(|root| root.expand(account, &host));
     roots
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
-}
-
-fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim_end_matches('\n').to_owned()
 }
 
 fn check_store(

@@ -42,7 +42,10 @@ fn receive() -> Result<Request, Errno> {
     toml::from_str(&text).map_err(|_| Errno::EBADMSG)
 }
 
-fn reply_to(request: &Request) -> (Reply, Option<OwnedFd>) {
+/// What the user's files and the question amount to, with the directory that is
+/// to be `/nix`, if one is. The caller must have become the user.
+#[must_use]
+pub fn reply_to(request: &Request) -> (Reply, Option<OwnedFd>) {
     let mut user = None;
     let (finding, directory) = match find(request, &mut user) {
         Ok((finding, directory)) => (finding, directory),

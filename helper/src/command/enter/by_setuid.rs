@@ -17,22 +17,23 @@ use crate::reentry::PROGRAM;
 
 const SETUID: u32 = 0o4000;
 
-/// Whether it would have rights, started from here.
-pub(super) fn check() -> Result<(), Error> {
-    let program = fs::symlink_metadata(PROGRAM).map_err(Error::NotInstalled)?;
-    let setuid = program.permissions().mode() & SETUID != 0 && program.uid() == 0;
-    let what_keeps_it = if !setuid {
-        "it is not setuid root"
-    } else if get_no_new_privs().unwrap_or(true) {
-        "this process has no_new_privs"
-    } else if statvfs(Path::new(PROGRAM)).is_ok_and(|it| it.flags().contains(FsFlags::ST_NOSUID)) {
-        "it is on a file system mounted nosuid"
-    } else if !root_is_root() {
-        "this process is in a user namespace"
-    } else {
-        return Ok(());
+/// What keeps it from having rights, started from here.
+pub(super) fn obstacle() -> Option<&'static str> {
+    let Ok(program) = fs::symlink_metadata(PROGRAM) else {
+        return Some("it is not installed");
     };
-    Err(Error::NoRights(what_keeps_it))
+    let setuid = program.permissions().mode() & SETUID != 0 && program.uid() == 0;
+    if !setuid {
+        Some("it is not setuid root")
+    } else if get_no_new_privs().unwrap_or(true) {
+        Some("this process has no_new_privs")
+    } else if statvfs(Path::new(PROGRAM)).is_ok_and(|it| it.flags().contains(FsFlags::ST_NOSUID)) {
+        Some("it is on a file system mounted nosuid")
+    } else if !root_is_root() {
+        Some("this process is in a user namespace")
+    } else {
+        None
+    }
 }
 
 /// In a user namespace, root is another (`/proc/PID/uid_map`,

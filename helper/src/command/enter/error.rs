@@ -4,8 +4,9 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::account_database;
+use crate::program::NotRun;
 use crate::reentry::PROGRAM;
+use crate::{account_database, user_namespace};
 
 /// Why nothing was run.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +14,23 @@ pub enum Error {
     /// The program that enters is not there.
     #[error("{PROGRAM} cannot be run: {0}; is nix-ns installed?")]
     NotInstalled(io::Error),
-    /// It is there, and would have no rights.
-    #[error("{PROGRAM} has no rights: {0}")]
-    NoRights(&'static str),
+    /// This program does not know its own path.
+    #[error("/proc/self/exe: {0}")]
+    NoSelf(io::Error),
+    /// There is no way without privilege, either.
+    #[error("nix-ns enter: {source}{}", setuid.map(|why| format!(" (nor by {PROGRAM}: {why})")).unwrap_or_default())]
+    UserNamespace {
+        /// What is in the way.
+        source: user_namespace::Error,
+        /// Why there is none with privilege, unless nobody asked.
+        setuid: Option<&'static str>,
+    },
+    /// What was asked for cannot be had.
+    #[error("no_new_privs cannot be set: {0}")]
+    NoNewPrivileges(Errno),
+    /// The command cannot be run.
+    #[error(transparent)]
+    NotRun(#[from] NotRun),
     /// Called by root, who is nobody's caller.
     #[error("root has no /nix of its own; as the user, run `nix-ns enter`, or `sudo nix-ns enter`")]
     Root,
@@ -35,7 +50,10 @@ pub enum Error {
 impl Error {
     /// As of env(1) and chroot(1).
     #[must_use]
-    pub const fn exit_status(&self) -> u8 {
-        125
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::NotRun(not_run) => not_run.exit_status(),
+            _ => 125,
+        }
     }
 }
