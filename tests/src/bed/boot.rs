@@ -132,7 +132,7 @@ fn wait_for_boot(parent: &mut Child, before: Option<i32>) -> io::Result<i32> {
             return Err(io::Error::other(format!("it ended: {status}")));
         }
         if let Some(init) = systemd(parent.id()).filter(|&init| Some(init) != before) {
-            let state = inside(init, &["systemctl", "is-system-running"]);
+            let state = inside(init, &["systemctl", "is-system-running", "--wait"]);
             last = state.unwrap_or_default().trim().to_owned();
             if last == "running" {
                 return Ok(init);
@@ -142,7 +142,7 @@ fn wait_for_boot(parent: &mut Child, before: Option<i32>) -> io::Result<i32> {
                 return Err(io::Error::other(failed.unwrap_or_default()));
             }
         }
-        sleep(Duration::from_millis(10));
+        sleep(Duration::from_millis(30));
     }
     Err(io::Error::other(format!("still {last:?}")))
 }

@@ -56,8 +56,10 @@ const ARGUMENTS: &[&str] = &[
     // Installed for the few tests that are about them, which switch them on.
     "--customize-hook=chroot \"$1\" pam-auth-update --package --disable libpam-mount systemd-homed",
     "--customize-hook=chroot \"$1\" systemctl disable systemd-homed.service",
-    // Every bed is a system of its own, to D-Bus and the journal too.
-    "--customize-hook=: >\"$1\"/etc/machine-id",
+    // Nothing of the host's, and a number of its own for every bed.
+    "--customize-hook=rm -f \"$1\"/etc/hostname \"$1\"/etc/resolv.conf && : >\"$1\"/etc/machine-id",
+    // Hardware there is none of.
+    "--customize-hook=chroot \"$1\" systemctl mask e2scrub_reap.service modprobe@.service",
 ];
 
 impl Suite {

@@ -1,5 +1,6 @@
 //! A bed that people live in, and what all of them rely on.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tests::bed::{Bed, Suite};
@@ -20,7 +21,7 @@ pub struct Household {
     pub bed: Bed,
     pub alice: User,
     pub bob: User,
-    mounts: usize,
+    mounts: BTreeSet<String>,
 }
 
 impl Household {
@@ -37,10 +38,9 @@ impl Household {
         bed.run("[ -e /dev/fuse ] || mknod -m 0666 /dev/fuse c 10 229")
             .ok();
         let (alice, bob) = (bed.nix_user("alice"), bed.nix_user("bob"));
-        for name in ["alice", "bob", "root"] {
-            bed.run(&format!("echo {name}:{PASSWORD} | chpasswd")).ok();
-        }
-        let mounts = bed.mount_table().lines().count();
+        let passwords = "printf '%s\n' alice bob root | sed 's/$/:{}/' | chpasswd";
+        bed.run(&passwords.replace("{}", PASSWORD)).ok();
+        let mounts = mount_points(&bed);
         Self {
             bed,
             alice,
@@ -79,10 +79,39 @@ impl Household {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let file = format!("{COMMON}/behind.{number}");
         let opened = open(&format!("{PROBE} {file}"));
-        let what = format!("the probe to report; {opened}");
-        self.bed.wait_until(&what, || self.bed.exists(&file));
-        let report = self.bed.read(&file);
+        self.reported_after(&file, &opened.to_string())
+    }
+
+    /// What a probe left in a file.
+    #[track_caller]
+    pub fn reported(&self, file: &str) -> Whereabouts {
+        self.reported_after(file, "the probe")
+    }
+
+    #[track_caller]
+    fn reported_after(&self, file: &str, opened: &str) -> Whereabouts {
+        let what = format!("a report of {opened}");
+        self.bed.wait_until(&what, || self.bed.exists(file));
+        let report = self.bed.read(file);
         Whereabouts::parse(&report).unwrap_or_else(|| panic!("{report}: {opened}"))
+    }
+
+    /// Logs in at the console, and waits for the shell.
+    #[track_caller]
+    pub fn log_in_at_console(&self, user: &str, password: &str) {
+        self.bed.until_console_shows("login: ");
+        self.bed.enter_at_console(user);
+        self.bed.until_console_shows("Password: ");
+        self.bed.enter_at_console(password);
+        self.bed
+            .until_console_shows(&format!("{user}@{}:~", self.bed.suite.name));
+    }
+
+    /// Types a command there.
+    #[track_caller]
+    pub fn at_console(&self, command: &str) -> Output {
+        self.bed.enter_at_console(command);
+        self.bed.run("true")
     }
 
     /// Alice, on her own `/nix`, in the namespace of that session of hers.
@@ -122,9 +151,9 @@ impl Household {
         self.bed.wait_until("everybody to leave /nix", || {
             self.bed.run(elsewhere).ok().is_empty()
         });
-        let mounts = self.bed.mount_table();
-        assert!(!mounts.contains(" /nix "), "{mounts}");
-        assert_eq!(mounts.lines().count(), self.mounts, "{mounts}");
+        self.bed.wait_until("the mounts to be as before", || {
+            mount_points(&self.bed) == self.mounts
+        });
     }
 
     /// Neither logind nor the kernel knows of anything of that user's.
@@ -139,4 +168,15 @@ impl Household {
         let gone = || left().lines().count() == 1;
         self.bed.wait_until(&format!("{user} to leave"), gone);
     }
+}
+
+/// What is mounted in the view of the system itself. systemd mounts the
+/// credentials of a service as it starts and stops that.
+fn mount_points(bed: &Bed) -> BTreeSet<String> {
+    let table = bed.mount_table();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    points
+        .filter(|point| !point.starts_with("/run/credentials/"))
+        .map(str::to_owned)
+        .collect()
 }

@@ -8,7 +8,13 @@
 mod cell;
 mod household;
 
+mod console;
+mod jobs;
 mod ssh;
+mod su;
+mod sudo;
+mod system;
+mod user_manager;
 
 /// A test for every door and bed: `bookworm::ssh::command`.
 macro_rules! beds {
@@ -34,5 +40,13 @@ beds! {
     bookworm, trixie, sid;
     {
         ssh: command, shell_with_terminal, sftp, multiplexed;
+        console: login, login_of_root;
+        su: su, su_login, su_to_root, su_login_to_root, runuser;
+        sudo: sudo_to_root, sudo_i_to_root, sudo_u, sudo_i_u, pkexec_to_root, pkexec_to_another;
+        jobs: cron, cron_of_root, at;
+        system: service_with_pam_name, service_with_user, service_with_private_tmp,
+            service_with_private_tmp_alone, machinectl_shell, run0, run0_to_root, system_account;
+        user_manager: manager_itself, unit, scope, timer, service_by_dbus, unit_by_dbus,
+            lingering_at_boot, lingering_between_logins;
     }
 }

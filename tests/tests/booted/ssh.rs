@@ -35,7 +35,7 @@ pub fn sftp(home: &mut Household) -> Tried {
     let anchor = home.anchor();
     let where_it_is = "!readlink /proc/$(pgrep -x sftp-server)/ns/mnt";
     let session = home.bed.run(&format!(
-        "printf '%s\\n' 'put /etc/hostname /nix/copied' '{where_it_is}' | sftp -q -b - alice@localhost"
+        "printf '%s\\n' 'put /etc/passwd /nix/copied' '{where_it_is}' | sftp -q -b - alice@localhost"
     ));
     assert!(session.ok().contains(&anchor.namespace), "{session}");
     let copied = home

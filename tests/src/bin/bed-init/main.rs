@@ -27,6 +27,10 @@ use nix::unistd::Pid;
 
 use cgroup::{Cgroup, Host};
 
+/// How `systemd-nspawn --keep-unit` ends when the system wants to be booted again
+/// (`EXIT_FORCE_RESTART` of its source): the unit it is usually in would do that.
+const REBOOT: i32 = 133;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = env::args().skip(1).collect();
     let [tree, name] = words.as_slice() else {
@@ -37,12 +41,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     ground::lay(Path::new(tree))?;
     let cgroup = Cgroup::make(&host)?;
     let children = watch_children()?;
-    let nspawn = boot(name, &cgroup)?;
+    let mut nspawn = boot(name, &cgroup)?;
     writeln!(tests, "ready")?;
-    let waited = wait(&tests, &children, nspawn);
+    while wait(&tests, &children, nspawn)? == Some(REBOOT) {
+        nspawn = boot(name, &cgroup)?;
+    }
     end_everything()?;
     cgroup.remove();
-    waited.map_err(Into::into)
+    Ok(())
 }
 
 fn watch_children() -> nix::Result<SignalFd> {
@@ -73,28 +79,23 @@ fn boot(name: &str, cgroup: &Cgroup) -> io::Result<Pid> {
     ))
 }
 
-/// Until the system has shut down or the test run is gone.
-fn wait(tests: &UnixStream, children: &SignalFd, nspawn: Pid) -> nix::Result<()> {
+/// Until the system has shut down, which gives a code, or the test run is gone.
+fn wait(tests: &UnixStream, children: &SignalFd, nspawn: Pid) -> nix::Result<Option<i32>> {
     loop {
         let mut sources =
             [tests.as_fd(), children.as_fd()].map(|source| PollFd::new(source, PollFlags::POLLIN));
         poll(&mut sources, PollTimeout::NONE)?;
-        let [from_tests, _] = sources;
-        while children.read_signal()?.is_some() {}
-        if ended(nspawn) || from_tests.any() == Some(true) {
-            return Ok(());
+        if sources[0].any() == Some(true) {
+            return Ok(None);
         }
-    }
-}
-
-/// Reaps whoever ended, and tells whether that one is among them.
-fn ended(process: Pid) -> bool {
-    let mut found = false;
-    loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) => return found,
-            Ok(status) => found |= status.pid() == Some(process),
-            Err(_) => return true,
+        while children.read_signal()?.is_some() {}
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            match status {
+                WaitStatus::StillAlive => break,
+                WaitStatus::Exited(process, code) if process == nspawn => return Ok(Some(code)),
+                WaitStatus::Signaled(process, ..) if process == nspawn => return Ok(None),
+                _ => {}
+            }
         }
     }
 }
