@@ -102,11 +102,12 @@ impl Bed {
         self.console.enter(line).expect("the bed runs");
     }
 
-    /// Waits until the console shows a text.
+    /// Waits until the console shows a text after everything it was waited for
+    /// before.
     #[track_caller]
     pub fn until_console_shows(&self, text: &str) {
         let what = format!("{text:?} on the console");
-        self.wait_until(&what, || self.console.text().contains(text));
+        self.wait_until(&what, || self.console.shows(text));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,6 +14,8 @@ use nix::pty::openpty;
 pub struct Console {
     keyboard: File,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// How much of the screen was waited for.
+    seen: AtomicUsize,
 }
 
 impl Console {
@@ -24,12 +27,30 @@ impl Console {
         // Read all the time: a full console stops whoever writes to it.
         let (from, to) = (keyboard.try_clone()?, Arc::clone(&screen));
         thread::spawn(move || show(from, &to));
-        Ok((Self { keyboard, screen }, pty.slave))
+        let console = Self {
+            keyboard,
+            screen,
+            seen: AtomicUsize::new(0),
+        };
+        Ok((console, pty.slave))
     }
 
     /// Types a line.
     pub fn enter(&self, line: &str) -> io::Result<()> {
         (&self.keyboard).write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// Whether a text is shown after what was seen before; then it is seen, too.
+    pub fn shows(&self, text: &str) -> bool {
+        let screen = self.text();
+        let new = screen
+            .get(self.seen.load(Ordering::Relaxed)..)
+            .unwrap_or_default();
+        let found = new.find(text);
+        if let Some(place) = found {
+            self.seen.fetch_add(place + text.len(), Ordering::Relaxed);
+        }
+        found.is_some()
     }
 
     /// What was shown so far.

@@ -27,6 +27,7 @@ const PACKAGES: &[&str] = &[
     "dbus-user-session",
     "fuse3",
     "iproute2",
+    "libnss-systemd",
     "libpam-mount",
     "libpam-systemd",
     "netbase",

@@ -99,7 +99,8 @@ impl Household {
     /// Logs in at the console, and waits for the shell.
     #[track_caller]
     pub fn log_in_at_console(&self, user: &str, password: &str) {
-        self.bed.until_console_shows("login: ");
+        let host = self.bed.suite.name;
+        self.bed.until_console_shows(&format!("{host} login: "));
         self.bed.enter_at_console(user);
         self.bed.until_console_shows("Password: ");
         self.bed.enter_at_console(password);

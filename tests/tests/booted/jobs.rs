@@ -19,6 +19,7 @@ pub fn cron(home: &mut Household) -> Tried {
 
 /// Root's own jobs open no session of a user's.
 pub fn cron_of_root(home: &mut Household) -> Tried {
+    let _anchor = home.anchor();
     let found = home.behind(|probe| {
         home.bed.run(&format!(
             "echo '@reboot root {probe}' >/etc/cron.d/job && rm -f /run/crond.reboot && \

@@ -9,7 +9,9 @@ mod cell;
 mod household;
 
 mod console;
+mod homes;
 mod jobs;
+mod session;
 mod ssh;
 mod su;
 mod sudo;
@@ -48,5 +50,10 @@ beds! {
             service_with_private_tmp_alone, machinectl_shell, run0, run0_to_root, system_account;
         user_manager: manager_itself, unit, scope, timer, service_by_dbus, unit_by_dbus,
             lingering_at_boot, lingering_between_logins;
+        session: known_to_logind, terminated, runtime_directory, fuse, mounts_of_the_host, journal,
+            kill_user_processes, left_running, back_at_once, second_login, many_at_once, reboot;
+        homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
+            made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
+            activated_by_homed;
     }
 }

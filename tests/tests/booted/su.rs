@@ -44,6 +44,7 @@ fn to_alice(home: &Household, command: &str) -> Tried {
 /// From alice's session with root's password.
 #[track_caller]
 fn to_root(home: &Household, command: &str) -> Tried {
+    let _anchor = home.anchor();
     let found = home.behind(|probe| home.bed.ssh("alice", &with_password(command, probe)));
     home.is_on_the_host(&found, 0);
     Ok(())

@@ -34,6 +34,7 @@ pub fn pkexec_to_another(home: &mut Household) -> Tried {
 
 #[track_caller]
 fn to_root(home: &Household, command: &str) -> Tried {
+    let _anchor = home.anchor();
     let found = home.behind(|probe| home.bed.ssh("alice", &format!("{command} {probe}")));
     home.is_on_the_host(&found, 0);
     Ok(())

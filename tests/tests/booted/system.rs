@@ -56,6 +56,7 @@ pub fn run0(home: &mut Household) -> Tried {
 
 pub fn run0_to_root(home: &mut Household) -> Tried {
     home.needs("run0", "systemd before 256")?;
+    let _anchor = home.anchor();
     let found = home.behind(|probe| home.bed.ssh("alice", &format!("run0 {probe}")));
     home.is_on_the_host(&found, 0);
     Ok(())
