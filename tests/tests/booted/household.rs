@@ -71,6 +71,14 @@ impl Household {
         anchor
     }
 
+    /// The mount namespace of a user's `systemd --user`.
+    #[track_caller]
+    pub fn namespace_of_manager(&self, user: &str) -> String {
+        let managers = self.bed.run(&format!("pgrep -u {user} -x systemd"));
+        let manager = managers.ok().parse().expect("there is one");
+        self.bed.namespace_of(manager).expect("it stays")
+    }
+
     /// What the probe finds behind a door. It gets a command line of one
     /// program and a file, and need not wait for it.
     #[track_caller]

@@ -1,6 +1,5 @@
 //! What a session is to the rest of the system, and how it ends.
 
-use std::sync::mpsc;
 use std::thread;
 
 use tests::Status;
@@ -158,20 +157,17 @@ pub fn second_login(home: &mut Household) -> Tried {
 
 /// The first logins of all, at once, each of which wants a manager as well.
 pub fn many_at_once(home: &mut Household) -> Tried {
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..10 {
-            let sender = sender.clone();
-            let home = &*home;
-            scope.spawn(move || sender.send(home.bed.keep_by_ssh("alice")));
-        }
+    let sessions: Vec<Stay> = thread::scope(|scope| {
+        let home = &*home;
+        let logins: Vec<_> = (0..10)
+            .map(|_| scope.spawn(|| home.bed.keep_by_ssh("alice")))
+            .collect();
+        logins
+            .into_iter()
+            .map(|login| login.join().unwrap())
+            .collect()
     });
-    drop(sender);
-    let sessions: Vec<Stay> = receiver.into_iter().collect();
-    assert_eq!(sessions.len(), 10);
-    let managers = home.bed.run("pgrep -u alice -x systemd");
-    let manager = managers.ok().parse().expect("there is one");
-    let manager = home.bed.namespace_of(manager).unwrap();
+    let manager = home.namespace_of_manager("alice");
     for session in sessions {
         assert_eq!(session.namespace, manager, "{}", home.bed.log());
     }

@@ -8,9 +8,7 @@ use crate::household::Household;
 /// Starts before the session whose login starts it.
 pub fn manager_itself(home: &mut Household) -> Tried {
     let anchor = home.anchor();
-    let managers = home.bed.run("pgrep -u alice -x systemd");
-    let manager = managers.ok().parse().expect("there is one");
-    let namespace = home.bed.namespace_of(manager).unwrap();
+    let namespace = home.namespace_of_manager("alice");
     assert_eq!(namespace, anchor.namespace, "{}", home.bed.log());
     let state = home.bed.ssh("alice", "systemctl --user is-system-running");
     assert_eq!(state.ok(), "running");
