@@ -44,7 +44,8 @@ test-full: test
 matrix: build
 	packaging/dependencies test
 	@kept=tests/matrix/linux-$$(uname -r | cut -d. -f1,2).md; status=0; \
-	packaging/as-root tests/matrix/run >$$kept || status=$$?; cat $$kept; exit $$status
+	packaging/as-root tests/matrix/run >$$kept.new || status=$$?; \
+	mv $$kept.new $$kept; cat $$kept; exit $$status
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input. `make test` tries the known ones.
