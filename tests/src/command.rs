@@ -199,7 +199,7 @@ impl Background<'_> {
             status,
             stdout: self.streams[0].text(),
             stderr: self.streams[1].text(),
-            log: self.machine.log(),
+            log: self.machine.log_after(status),
         }
     }
 }

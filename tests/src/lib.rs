@@ -17,6 +17,7 @@
 
 mod accounts;
 mod alone;
+pub mod bed;
 mod command;
 mod files;
 pub mod hostile;
@@ -38,5 +39,5 @@ pub use alone::alone;
 pub use command::Background;
 pub use machine::Machine;
 pub use output::{Output, Status};
-pub use pam::{ENTER, LEAVE, Lines};
+pub use pam::{ENTER, LEAVE, LEAVE_OR_GUARD, Lines};
 pub use skip::{root_or_skip, skip};

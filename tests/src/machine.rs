@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::Status;
+
 /// How long the kernel may take to end the machine's last process.
 const END: Duration = Duration::from_secs(10);
 
@@ -26,6 +28,16 @@ pub struct Machine {
     /// because the test run was killed. A parent-death signal would not do: it
     /// is sent when the *thread* that started the process ends.
     tie: Mutex<UnixStream>,
+    log: Log,
+}
+
+/// Who keeps a machine's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// The first process, which was started for that.
+    File,
+    /// systemd's journal.
+    Journal,
 }
 
 impl Machine {
@@ -44,13 +56,35 @@ impl Machine {
             parent,
             init,
             tie: Mutex::new(tie),
+            log: Log::File,
         };
+        machine.write_pam_stacks();
         machine.furnish();
         Ok(machine)
     }
 
-    fn furnish(&self) {
-        self.write_pam_stacks();
+    /// A machine that was started in another way: `parent` ends when `tie` is
+    /// closed.
+    pub(crate) fn booted(parent: Child, init: i32, tie: UnixStream) -> Self {
+        Self {
+            parent,
+            init,
+            tie: Mutex::new(tie),
+            log: Log::Journal,
+        }
+    }
+
+    /// The first process is another one since the machine was booted again.
+    pub(crate) fn booted_again(&mut self, init: i32) {
+        self.init = init;
+    }
+
+    /// What ends right after the machine's first process.
+    pub(crate) fn parent_mut(&mut self) -> &mut Child {
+        &mut self.parent
+    }
+
+    pub(crate) fn furnish(&self) {
         self.allow_sudo();
         self.make_ssh_key();
     }
@@ -102,8 +136,22 @@ impl Machine {
     /// that is not printable ASCII escaped.
     #[must_use]
     pub fn log(&self) -> String {
-        self.settle_log().expect("the machine answers");
-        self.read("/run/machine-log")
+        match self.log {
+            Log::File => {
+                self.settle_log().expect("the machine answers");
+                self.read("/run/machine-log")
+            }
+            Log::Journal => self.journal(),
+        }
+    }
+
+    /// The log for somebody who reads how a command ended. To ask the journal
+    /// takes longer than most commands, so that is done for failures alone.
+    pub(crate) fn log_after(&self, status: Status) -> String {
+        if self.log == Log::Journal && status == Status::Exited(0) {
+            return String::new();
+        }
+        self.log()
     }
 
     /// Waits until everything sent to `/dev/log` before is written down.
@@ -130,33 +178,39 @@ impl Drop for Machine {
     }
 }
 
-/// Starts the first process in namespaces of its own. No user namespace: setuid
-/// programs must work as on a real system. No cgroup namespace: with one, a
-/// booted systemd cannot tell its controllers.
 fn unshare(tie: UnixStream) -> io::Result<Child> {
-    Command::new("unshare")
-        .args(["--mount", "--pid", "--net", "--ipc", "--uts"])
-        .args(["--propagation", "private", "--fork", "--kill-child", "--"])
-        .arg(init_program()?)
-        .env_clear()
-        .env("PATH", crate::command::PATH)
-        .current_dir("/")
+    in_namespaces("machine-init")?
         .stdin(Stdio::from(OwnedFd::from(tie)))
         .stdout(Stdio::null())
         .spawn()
 }
 
-/// `machine-init`, which cargo builds beside the `deps` directory that the
-/// running test is in.
-fn init_program() -> io::Result<PathBuf> {
+/// A program of this crate's as the first process of namespaces of its own. No
+/// user namespace: setuid programs must work as on a real system. No cgroup
+/// namespace: with one, a booted systemd cannot tell its controllers.
+pub(crate) fn in_namespaces(program: &str) -> io::Result<Command> {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--pid", "--net", "--ipc", "--uts"])
+        .args(["--propagation", "private", "--fork", "--kill-child", "--"])
+        .arg(built_program(program)?)
+        .env_clear()
+        .env("PATH", crate::command::PATH)
+        .current_dir("/");
+    Ok(command)
+}
+
+/// A program that cargo builds beside the `deps` directory that the running
+/// test is in.
+fn built_program(name: &str) -> io::Result<PathBuf> {
     let test = env::current_exe()?;
     let program = test
         .ancestors()
         .skip(1)
-        .map(|directory| directory.join("machine-init"))
+        .map(|directory| directory.join(name))
         .find(|program| program.is_file());
     program.ok_or_else(|| {
-        let reason = format!("no machine-init near {}", test.display());
+        let reason = format!("no {name} near {}", test.display());
         io::Error::new(ErrorKind::NotFound, reason)
     })
 }

@@ -25,7 +25,8 @@ pub struct Output {
     pub stdout: String,
     /// What it printed to its standard error.
     pub stderr: String,
-    /// The machine's log at that moment, for whoever reads a failure.
+    /// The machine's log at that moment, for whoever reads a failure (of a
+    /// booted machine, only if there was one).
     pub log: String,
 }
 

@@ -9,6 +9,11 @@ pub const LEAVE: &str =
     "session [success=ok system_err=die abort=die default=ignore] pam_nixns.so leave";
 /// The line that enters the user's namespace: the last of the session lines.
 pub const ENTER: &str = "session [success=ok system_err=die abort=die default=ignore] pam_nixns.so";
+/// The first line and the guard right after it, where users may run su or sudo.
+pub const LEAVE_OR_GUARD: &str = "\
+session [success=1 system_err=die abort=die default=ignore] pam_nixns.so leave
+session [success=ok default=die] pam_exec.so quiet /usr/bin/test ! -L /run/nix-ns/self/namespace
+";
 
 /// Which of the two lines a service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,7 @@
 
 use std::fs;
 
-use tests::{ENTER, Machine, User, machine_or_skip};
-
-const LEAVE_OR_GUARD: &str = "\
-session [success=1 system_err=die abort=die default=ignore] pam_nixns.so leave
-session [success=ok default=die] pam_exec.so quiet /usr/bin/test ! -L /run/nix-ns/self/namespace
-";
+use tests::{ENTER, LEAVE_OR_GUARD, Machine, User, machine_or_skip};
 
 /// What every service of Debian's includes.
 const COMMON: [&str; 2] = ["common-session", "common-session-noninteractive"];
