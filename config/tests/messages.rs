@@ -184,7 +184,7 @@ fn what_keeps_a_file_from_being_read_says_what_to_do() {
 fn what_a_user_writes_never_hides_what_to_do() {
     let long = "\\n".repeat(30_000);
     for (text, mend) in [
-        (format!("\"{long}\" = 1"), "`allow_symlinks`"),
+        (format!("\"{long}\" = 1"), "`environment`"),
         (format!("enable = \"{long}\""), "expected a boolean"),
         (
             format!("enable = \"{long}, expected {long}\""),

@@ -170,6 +170,17 @@ fn an_account_that_is_not_in_passwd() {
     assert!(denied.fails().contains("lab"), "{denied}");
 }
 
+/// By whatever she is a member: the site may deny it.
+#[test]
+fn a_group_is_denied_even_if_the_process_has_it_not() {
+    let machine = &machine_or_skip!();
+    let _here = Here::set_up(machine);
+    machine.configure_site("[users]\ndeny_groups = [\"alice\"]\n");
+    let line = "setpriv --reuid alice --regid bob --clear-groups nix-ns enter true";
+    let denied = machine.run(line);
+    assert!(denied.fails().contains("denies group alice"), "{denied}");
+}
+
 /// As on an NFS server that squashes root: its root opens nothing there.
 #[test]
 fn a_home_that_root_cannot_read() {
@@ -402,7 +413,58 @@ fn a_log_that_is_full_stops_nobody() {
     machine.run_as("alice", "nix-ns enter true").ok();
 }
 
+/// The session's environment is that of a login by PAM.
+#[test]
+fn what_the_profile_holds_is_found() {
+    let machine = &machine_or_skip!();
+    let here = Here::set_up(machine);
+    machine
+        .ssh("alice", "mkdir /nix/p; ln -s /nix/p ~/.nix-profile")
+        .ok();
+    let names = "$PATH $XDG_DATA_DIRS $NIX_PROFILES $NIX_NS";
+    let asked = |line: &str| machine.run_as("alice", line).ok().to_owned();
+    let found = asked(&format!("PATH=/usr/bin nix-ns enter sh -c 'echo {names}'"));
+    assert_eq!(
+        found,
+        "/home/alice/.nix-profile/bin:/usr/bin \
+         /usr/local/share:/usr/share:/home/alice/.nix-profile/share \
+         /nix/var/nix/profiles/default /home/alice/.nix-profile 1"
+    );
+    drop(here);
+}
+
 // ---- when there is no way
+
+/// A command that a site forces on everybody is for those without a `/nix`, too.
+#[test]
+fn or_without_keeps_nobody_out() {
+    let machine = &machine_or_skip!();
+    let here = Here::set_up(machine);
+    let forced = |who: &str| {
+        let line = "SSH_ORIGINAL_COMMAND='id -un; stat -c %U /nix; echo $NIX_NS' \
+                    nix-ns enter --or-without";
+        match who {
+            "root" => machine.run(line),
+            who => machine.run_as(who, line),
+        }
+    };
+    assert_eq!(forced("alice").ok(), "alice\nalice\n1");
+    assert_eq!(forced("carol").ok(), "carol\nroot");
+    assert_eq!(forced("root").ok(), "root\nroot");
+    here.configure_alice("enabel = true\n");
+    assert_eq!(forced("alice").ok(), "alice\nroot");
+    here.configure_alice("");
+    for broken in [
+        "chmod 0711 /usr/libexec/nix-ns-enter",
+        "rm /usr/libexec/nix-ns-enter",
+    ] {
+        machine.run(broken).ok();
+        assert_eq!(forced("alice").ok(), "alice\nalice\n1", "{broken}");
+        assert_eq!(forced("carol").ok(), "carol\nroot", "{broken}");
+    }
+    let without = machine.run_as("alice", "nix-ns enter --or-without --read-only true");
+    assert!(without.fails().contains("cannot be used with"), "{without}");
+}
 
 #[test]
 fn what_is_in_the_way_is_said() {
@@ -423,17 +485,25 @@ fn what_is_in_the_way_is_said() {
     machine.configure_site("enable = false\n");
     refused("nix-ns enter true", &["site"]);
     machine.configure_site("enable = maybe\n");
-    refused("nix-ns enter true", &["/etc/nix-ns/config.toml:1"]);
+    refused(
+        "nix-ns enter true",
+        &["site configuration", "the log says why"],
+    );
+    let logged = |text: &str| assert!(machine.log().contains(text), "{text}");
+    logged("/etc/nix-ns/config.toml:1");
     machine.configure_site("[services.nix-ns-enter]\nskip = true\n");
     refused("nix-ns enter true", &["skips this service"]);
     machine.configure_site("");
-    machine.run("echo /nix/x >/etc/profile.d/x.sh").ok();
+    // Root's own file: what stands in it is for the log alone.
+    machine
+        .run("echo 'export TOKEN=hunter2 X=/nix/x' >/root/.bashrc; chmod 600 /root/.bashrc")
+        .ok();
     machine.run("touch ~alice/.config/nix-ns/config.toml").ok();
-    refused(
-        "/usr/libexec/nix-ns-enter -- true",
-        &["/etc/profile.d/x.sh"],
-    );
-    machine.run("rm /etc/profile.d/x.sh").ok();
+    refused("nix-ns enter true", &["on this host", "the log says why"]);
+    logged("/root/.bashrc:1");
+    let told = machine.run_as("alice", "nix-ns enter true 2>&1; :");
+    assert!(!told.ok().contains("hunter2"), "{told}");
+    machine.run("rm /root/.bashrc").ok();
     refused(
         "ulimit -n 30; nix-ns enter true",
         &["open files", "ulimit -n"],

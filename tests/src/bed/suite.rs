@@ -25,6 +25,7 @@ const PACKAGES: &[&str] = &[
     "cron",
     "dbus",
     "dbus-user-session",
+    "dropbear-bin",
     "fuse3",
     "iproute2",
     "libnss-systemd",

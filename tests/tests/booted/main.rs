@@ -9,6 +9,7 @@ mod cell;
 mod household;
 
 mod console;
+mod helper;
 mod homes;
 mod jobs;
 mod session;
@@ -45,6 +46,7 @@ beds! {
         console: login, login_of_root;
         su: su, su_login, su_to_root, su_login_to_root, runuser;
         sudo: sudo_to_root, sudo_i_to_root, sudo_u, sudo_i_u, pkexec_to_root, pkexec_to_another;
+        helper: runuser, service_with_user, dropbear, by_sudo;
         jobs: cron, cron_of_root, at;
         system: service_with_pam_name, service_with_user, service_with_private_tmp,
             service_with_private_tmp_alone, machinectl_shell, run0, run0_to_root, system_account;
