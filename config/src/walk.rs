@@ -171,8 +171,9 @@ impl Walk {
         Err(foreign(path, file))
     }
 
-    /// The last one is the caller's to check. One above it in which somebody else can rename what is on the way is a way to exchange it. In a sticky one
-    /// only owners rename.
+    /// The last one is the caller's to check. One above it in which somebody else
+    /// can rename what is on the way is a way to exchange it. In a sticky one only
+    /// owners rename.
     fn check_directory(&self, path: &Path, directory: &FileStat) -> Result<(), Stopped> {
         let mode = directory.st_mode;
         if self.rest.is_empty() {
