@@ -58,6 +58,50 @@ impl Machine {
         user
     }
 
+    /// Adds a user, with a group that they are in, whom another source of the name
+    /// service switch knows than `/etc/passwd` (libnss-extrausers), and who takes
+    /// part and may be logged in as by ssh.
+    ///
+    /// # Panics
+    ///
+    /// When that cannot be done.
+    #[track_caller]
+    pub fn directory_user(&self, name: &str, uid: u32, group: &str) -> User {
+        let root = User::root();
+        let switch =
+            "passwd: files extrausers\ngroup: files extrausers\nshadow: files extrausers\n";
+        self.write("/etc/nsswitch.conf", switch, 0o644, &root);
+        let home = format!("/home/{name}");
+        for (file, line) in [
+            (
+                "passwd",
+                format!("{name}:x:{uid}:{uid}::{home}:/bin/bash\n"),
+            ),
+            (
+                "group",
+                format!("{name}:x:{uid}:\n{group}:x:{}:{name}\n", uid + 1),
+            ),
+            ("shadow", format!("{name}:*:19000:0:99999:7:::\n")),
+        ] {
+            self.write(&format!("/var/lib/extrausers/{file}"), line, 0o644, &root);
+        }
+        let user = User {
+            name: name.into(),
+            uid,
+            gid: uid,
+            home: home.clone(),
+        };
+        self.run(&format!("install -d -m 700 -o {uid} -g {uid} {home}"))
+            .ok();
+        self.run(&format!(
+            "cd {home} && install -d -o {uid} -g {uid} .config .config/nix-ns .ssh"
+        ))
+        .ok();
+        self.configure(&user, "");
+        self.authorise(&user);
+        user
+    }
+
     /// Lets everybody run anything by sudo without a password.
     pub(crate) fn allow_sudo(&self) {
         let rule = "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n";

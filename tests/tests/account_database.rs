@@ -1,7 +1,7 @@
 //! Who a user is, is asked of the account database, not read in /etc/passwd.
 
 use tests::whereabouts::{COMMON, PROBE, Whereabouts};
-use tests::{Lines, User, machine_or_skip, skip};
+use tests::{Lines, machine_or_skip, skip};
 
 /// A directory service's users are in no file of the host's either.
 #[test]
@@ -22,32 +22,7 @@ fn a_user_of_another_source_than_passwd_gets_nix() {
     machine.install_probe();
     machine.install_pam_host();
     machine.pam_lines("host", Lines::Both);
-    let root = User::root();
-    let remote = User {
-        name: "erin".into(),
-        uid: 20_000,
-        gid: 20_000,
-        home: "/home/erin".into(),
-    };
-    let nsswitch = "passwd: files extrausers\ngroup: files extrausers\nshadow: files extrausers\n";
-    machine.write("/etc/nsswitch.conf", nsswitch, 0o644, &root);
-    for (file, line) in [
-        ("passwd", "erin:x:20000:20000::/home/erin:/bin/bash\n"),
-        ("group", "erin:x:20000:\nlab:x:20001:erin\n"),
-        ("shadow", "erin:*:19000:0:99999:7:::\n"),
-    ] {
-        machine.write(&format!("/var/lib/extrausers/{file}"), line, 0o644, &root);
-    }
-    machine
-        .run("install -d -m 700 -o 20000 -g 20000 /home/erin")
-        .ok();
-    let configured =
-        machine.run("cd /home/erin && install -d -o erin -g erin .config .config/nix-ns .ssh");
-    configured.ok();
-    machine.configure(&remote, "");
-    machine
-        .run("install -m 600 -o erin -g erin ~/.ssh/id_ed25519.pub ~erin/.ssh/authorized_keys")
-        .ok();
+    machine.directory_user("erin", 20_000, "lab");
     machine.sshd();
     machine.run("! grep erin /etc/passwd").ok();
     let by_ssh = machine.where_ssh_leads("erin");
@@ -59,9 +34,9 @@ fn a_user_of_another_source_than_passwd_gets_nix() {
     assert_eq!(found.namespace, session.namespace);
     // A group of hers that only the account database knows.
     let site = "[users]\nallow_groups = [\"lab\"]\n";
-    machine.write("/etc/nix-ns/config.toml", site, 0o644, &root);
+    machine.configure_site(site);
     assert_eq!(machine.where_ssh_leads("erin").owner(), "20000");
     let site = "[users]\ndeny_groups = [\"lab\"]\n";
-    machine.write("/etc/nix-ns/config.toml", site, 0o644, &root);
+    machine.configure_site(site);
     assert_eq!(machine.where_ssh_leads("erin").owner(), "0");
 }

@@ -138,24 +138,7 @@ fn dropbear() {
 fn an_account_that_is_not_in_passwd() {
     let machine = &machine_or_skip!();
     let here = Here::set_up(machine);
-    let root = User::root();
-    let nsswitch = "passwd: files extrausers\ngroup: files extrausers\nshadow: files extrausers\n";
-    machine.write("/etc/nsswitch.conf", nsswitch, 0o644, &root);
-    for (file, line) in [
-        ("passwd", "erin:x:20000:20000::/home/erin:/bin/bash\n"),
-        ("group", "erin:x:20000:\nlab:x:20001:erin\n"),
-        ("shadow", "erin:*:19000:0:99999:7:::\n"),
-    ] {
-        machine.write(&format!("/var/lib/extrausers/{file}"), line, 0o644, &root);
-    }
-    machine
-        .run(
-            "install -d -m 700 -o erin -g erin /home/erin && cd /home/erin && \
-             install -d -o erin -g erin .config .config/nix-ns .ssh && \
-             install -o erin -g erin /dev/null .config/nix-ns/config.toml && \
-             install -m 600 -o erin -g erin ~/.ssh/id_ed25519.pub .ssh/authorized_keys",
-        )
-        .ok();
+    machine.directory_user("erin", 20_000, "lab");
     let session = machine.keep_by_ssh("erin");
     let door = "setpriv --reuid erin --regid erin --init-groups --reset-env sh -c '#'";
     let found = here.leads(door, &enter(PROBE));
