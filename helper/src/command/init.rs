@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use config::{OwnedFile, USER_EXAMPLE, USER_FILE, User, printable};
@@ -128,7 +128,11 @@ fn configure(own: &Own, screen: &mut Screen) -> Result<(), Error> {
         source,
     };
     if let Some(directory) = file.parent() {
-        fs::create_dir_all(directory).map_err(denied)?;
+        // 0700 as the XDG Base Directory Specification has it, whatever the umask:
+        // what others can write in is no place for this file.
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        private.create(directory).map_err(denied)?;
     }
     let mut options = OpenOptions::new();
     let made = options.write(true).create_new(true).mode(0o644).open(file);
