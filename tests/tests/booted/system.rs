@@ -36,6 +36,20 @@ pub fn service_with_private_tmp_alone(home: &mut Household) -> Tried {
     Ok(())
 }
 
+/// As with `PrivateTmp=`, whatever else systemd has put up.
+pub fn service_with_sandboxing(home: &mut Household) -> Tried {
+    let _anchor = home.anchor();
+    let sandbox = "-p ProtectSystem=full -p PrivateDevices=yes -p ProtectKernelTunables=yes \
+                   -p ProtectControlGroups=yes -p RestrictSUIDSGID=yes";
+    let options = format!("-p User=alice -p PAMName=login {sandbox}");
+    let found = home.behind(|probe| home.service(&options, probe));
+    home.is_alices(&found);
+    let options = format!("-p User=alice {sandbox}");
+    let found = home.behind(|probe| home.service(&options, probe));
+    assert_eq!(found.owner(), "0", "{found:?}");
+    Ok(())
+}
+
 pub fn machinectl_shell(home: &mut Household) -> Tried {
     let anchor = home.anchor();
     let found = home.behind(|probe| {
