@@ -54,7 +54,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the caller is where it was.
+    /// Whether a command may run all the same: the caller is where it was, or on the
+    /// host, and on nobody else's `/nix`.
     pub(super) fn is_harmless(&self) -> bool {
         match self {
             Self::Namespace(error) => error.gravity() == Gravity::Harmless,
