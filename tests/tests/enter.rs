@@ -525,15 +525,18 @@ fn nobody_is_led_out_of_another_tools_namespace() {
             "{place}: {output}"
         );
     }
-    let chrooted = machine.run(&format!(
-        "mkdir /srv/root && mount --rbind / /srv/root && mount --make-rprivate /srv/root && chroot /srv/root {alice} '{}'; \
+    let chroot = format!(
+        "mkdir -p /srv/root && mount --rbind / /srv/root && mount --make-rprivate /srv/root && chroot /srv/root {alice} '{}'; \
          status=$?; umount -l /srv/root; exit $status",
         enter("true")
-    ));
-    assert!(
-        chrooted.fails().contains("another root directory"),
-        "{chrooted}"
     );
+    for (place, line, why) in [
+        ("on the host", "sh", "another root directory"),
+        ("in hers", &format!("{inside} sh"), "another tool's"),
+    ] {
+        let chrooted = machine.run(&format!("{line} -c \"{}\"", chroot.replace('$', "\\$")));
+        assert!(chrooted.fails().contains(why), "{place}: {chrooted}");
+    }
     // What alice makes of her own is no place from which a setuid program works.
     let own = machine.run_as("alice", &format!("unshare -Ur {}", enter("id -u")));
     assert_ne!(own.stdout.trim(), "0");
