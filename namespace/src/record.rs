@@ -52,6 +52,8 @@ pub struct Record {
     pub environment: bool,
     /// The profile that the user had then.
     pub profile: Option<Profile>,
+    /// Which binds of the site's it was to have.
+    pub binds: u64,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -70,7 +72,7 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} binds={} path=",
             self.uid,
             self.namespace,
             self.inode,
@@ -82,6 +84,7 @@ impl Record {
             fingerprint_to_text(self.user),
             self.environment,
             Profile::to_text(self.profile),
+            self.binds,
         ));
         text.push(&self.path);
         text
@@ -111,6 +114,7 @@ impl Record {
             user: parse_fingerprint(fact("user")?)?,
             environment: fact("environment")?.parse().ok()?,
             profile: Profile::parse(fact("profile")?)?,
+            binds: fact("binds").and_then(parse_decimal)?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -199,6 +203,7 @@ pub(crate) mod tests {
             }),
             environment: true,
             profile: Some(Profile::Home),
+            binds: 0,
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -308,6 +313,7 @@ pub(crate) mod tests {
             user: fingerprint,
             environment: false,
             profile: Some(Profile::State),
+            binds: u64::MAX,
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

@@ -24,7 +24,14 @@ pub(super) fn write(target: &Target, entered: &Result<Opened, Error>) {
         return;
     }
     let _ = match entered {
-        Ok(opened) => logger.info(opened.describe(target)),
+        Ok(opened) => {
+            for unbound in opened.entered.unbound() {
+                let file = config::SITE_FILE;
+                let text = format!("without a directory for {target}: {file}: {unbound}");
+                let _ = logger.warning(text);
+            }
+            logger.info(opened.describe(target))
+        }
         Err(error) => {
             let why = printable(&error.to_string());
             logger.warning(format!("refused for {target}: {why}"))
