@@ -69,7 +69,7 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-# Does not touch /etc/pam.d: README tells which two lines to add, and where.
+# Does not touch /etc/pam.d: docs/pam.md tells which lines to add, and where.
 # Builds nothing: root need not have a Rust toolchain.
 install:
 	@test -e $(BUILT)/nix-ns-reader || { echo 'nothing is built yet: run make build first' >&2; exit 1; }
@@ -77,7 +77,7 @@ install:
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
 	# Not readable: what a user may not read, the user may not trace.
 	install -m 0711 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
-	# Not setuid: README tells what that gives, and how.
+	# Not setuid: nix-ns-enter(8) tells what that gives, and how.
 	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
 	install -d -m 0755 $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
