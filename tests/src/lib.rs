@@ -26,6 +26,7 @@ mod installer;
 pub mod kernel;
 mod machine;
 mod output;
+pub mod package;
 mod pam;
 mod pam_host;
 pub mod real_nix;
