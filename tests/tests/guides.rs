@@ -28,7 +28,7 @@ macro_rules! guides {
     )* };
 }
 
-suites! { bookworm, trixie; { readme, company_server, by_hand } }
+suites! { bookworm, trixie; { readme, company_server, lab, by_hand } }
 
 fn readme(bed: &Bed) {
     hand_out_package(bed);
@@ -44,6 +44,12 @@ fn company_server(bed: &Bed) {
         bed.ssh("alice", "ls -d ~/.local/share/nix").ok(),
         "/home/alice/.local/share/nix"
     );
+}
+
+fn lab(bed: &Bed) {
+    hand_out_package(bed);
+    bed.follow("docs/guides/lab.md");
+    assert_eq!(bed.ssh("bob", "stat -c %U /scratch/bob").ok(), "bob");
 }
 
 fn by_hand(bed: &Bed) {
