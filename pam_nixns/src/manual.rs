@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::arguments::Word;
+
 const PAGE: &str = include_str!("../../docs/man/pam_nixns.8");
 
 /// Checks that the page's items of one kind are these and no others.
@@ -19,6 +21,12 @@ fn of(page: &str, item: &str) -> BTreeSet<String> {
         .filter_map(|line| line.strip_prefix(item))
         .filter_map(|line| Some(line.replace(" Ns ", "").split("Ar ").next()?.to_owned()))
         .collect()
+}
+
+/// Not beside the words: the fuzzer takes that file alone.
+#[test]
+fn the_page_has_every_word_and_no_other() {
+    has_exactly(".It Cm ", &Word::ALL.map(Word::text));
 }
 
 #[test]

@@ -33,7 +33,11 @@ impl Page {
         let about = prose(&lines.join(" "));
         match settings.as_slice() {
             [] => {}
-            [Setting::Section(name)] => self.section(name, &about),
+            // Names in it are the site's own, and no keys to be explained.
+            [Setting::Section(name), instances @ ..] => {
+                self.section(name, &about);
+                self.text.extend(instances.iter().map(Setting::value));
+            }
             keys => self.keys(keys, &about),
         }
     }
