@@ -12,8 +12,7 @@ const OURS: &str = "pam_nixns";
 const GUARDED: &str = "/run/nix-ns/self/namespace";
 
 const BOTH_LINES: &str = "put both lines into it, `... pam_nixns.so leave` before and `... pam_nixns.so` after all other session lines: pam_nixns(8)";
-const CONTROL: &str =
-    "give it the control field of pam_nixns(8): [success=ok system_err=die abort=die default=ignore]";
+const CONTROL: &str = "give it the control field of pam_nixns(8): [success=ok system_err=die abort=die default=ignore]";
 
 /// Services that people come in through.
 const DOORS: &[&str] = &[
