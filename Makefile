@@ -7,6 +7,7 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec
 MAN_DIR ?= $(PREFIX)/share/man
+SBINDIR ?= $(PREFIX)/sbin
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/vendor-completions
@@ -26,7 +27,7 @@ export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
 .PHONY: build programs selinux demo test test-full matrix fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
-	dist deb clean
+	dist deb rpm clean
 
 build:
 	packaging/dependencies build
@@ -47,14 +48,17 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- --skip sid::
+	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
 	$(MAKE) fuzz SECONDS=10
 
-# The same, and what takes too long for every change: Debian's newest suite, each
+# Debian's newest suite, and the desktops of all but one.
+LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm
+
+# The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
 # compiler, the other architecture, and fuzzing.
 test-full: test
-	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- sid::
+	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
 	$(MAKE) fuzz
@@ -115,7 +119,8 @@ install-pam-auth-update:
 # Fedora, RHEL, openSUSE: a command that does the same by authselect or in
 # pam-config's way, when it is told to.
 install-authselect:
-	install -D -m 0755 packaging/pam/nix-ns-pam $(DESTDIR)$(PREFIX)/sbin/nix-ns-pam
+	install -D -m 0755 packaging/pam/nix-ns-pam $(DESTDIR)$(SBINDIR)/nix-ns-pam
+	install -D -m 0644 packaging/pam/nix-ns-pam.8 $(DESTDIR)$(MAN_DIR)/man8/nix-ns-pam.8
 
 # Compiled by `make selinux`; loading it is up to whoever installs it.
 install-selinux:
@@ -133,9 +138,9 @@ uninstall:
 		$(DESTDIR)$(MAN_DIR)/man?/pam_nixns.? $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
 		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh $(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns \
-		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(PREFIX)/sbin/nix-ns-pam \
+		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
 		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp
-	-grep -qs ' /nix ' /proc/[0-9]*/mountinfo || rmdir $(DESTDIR)/nix
+	-{ [ -z '$(DESTDIR)' ] && grep -qs ' /nix ' /proc/[0-9]*/mountinfo; } || rmdir $(DESTDIR)/nix
 
 # Compiled with Debian's own compiler, without the policy it will be loaded
 # into: what a type is missing for there is left out.
@@ -145,7 +150,7 @@ selinux:
 	semodule_package -o $(POLICY)/nix-ns.pp -m $(POLICY)/nix-ns.mod -f packaging/selinux/nix-ns.fc
 
 # The sources of a release, and packages that are built from nothing else.
-dist deb:
+dist deb rpm:
 	packaging/dependencies package
 	packaging/release/$@
 

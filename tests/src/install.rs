@@ -58,7 +58,8 @@ fn read_built(name: &str) -> Vec<u8> {
 }
 
 /// The directory with the built programs.
-pub(crate) fn built_programs() -> PathBuf {
+#[must_use]
+pub fn built_programs() -> PathBuf {
     let release = || workspace().join("target/release");
     env::var_os("NIX_NS_BUILT").map_or_else(release, PathBuf::from)
 }

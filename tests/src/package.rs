@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use crate::bed::Bed;
-use crate::install::built_programs;
+pub use crate::install::built_programs;
 use crate::{Output, User};
 
 /// Where the package is put in a bed.
@@ -19,13 +19,12 @@ pub fn workspace() -> &'static Path {
     workspace.expect("of a crate in it")
 }
 
-/// Builds a package by its script in `packaging/release`, once for every run of a
-/// test program: the path that the script prints last.
-///
-/// # Panics
-///
-/// When it cannot be built.
-pub fn build(script: &str) -> PathBuf {
+/// Builds a package by its script in `packaging/release`: the path that the script
+/// prints last.
+fn build(script: &str) -> PathBuf {
+    // Both begin with the same sources.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _held = ONE_AT_A_TIME.lock();
     let output = Command::new(workspace().join("packaging/release").join(script))
         .env("NIX_NS_BUILT", built_programs())
         .env_remove("MAKEFLAGS")
@@ -45,6 +44,17 @@ pub fn build(script: &str) -> PathBuf {
 pub fn deb() -> &'static Path {
     static DEB: OnceLock<PathBuf> = OnceLock::new();
     DEB.get_or_init(|| build("deb"))
+}
+
+/// The directory with the RPMs.
+///
+/// # Panics
+///
+/// When they cannot be built.
+pub fn rpms() -> &'static Path {
+    static RPMS: OnceLock<PathBuf> = OnceLock::new();
+    let rpms = RPMS.get_or_init(|| build("rpm"));
+    rpms.parent().expect("of files")
 }
 
 impl Bed {

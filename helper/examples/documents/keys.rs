@@ -33,7 +33,8 @@ impl Page {
         let about = prose(&lines.join(" "));
         match settings.as_slice() {
             [] => {}
-            // Names in it are the site's own, and no keys to be explained.
+            // Where the keys of a section are the site's own to choose, an instance
+            // follows.
             [Setting::Section(name), instances @ ..] => {
                 self.section(name, &about);
                 self.text.extend(instances.iter().map(Setting::value));

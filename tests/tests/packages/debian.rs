@@ -2,48 +2,15 @@
 
 use std::fs;
 
-use tests::bed::{Bed, SUITES};
+use tests::bed::Bed;
 use tests::package::workspace;
-use tests::whereabouts::{COMMON, PROBE, Stay, Whereabouts};
 use tests::{Output, User};
 
-macro_rules! suites {
-    ($($suite:ident),*; $tests:tt) => { $(
-        mod $suite {
-            tests! { $tests }
-        }
-    )* };
-}
+use crate::house::{
+    LOOK_AROUND, behind, leaves, nobody_is_on_a_nix, pam, the_doctor_finds_the_lines,
+};
 
-macro_rules! tests {
-    ({ $($test:ident),* $(,)? }) => { $(
-        #[test]
-        fn $test() {
-            let suite = module_path!().rsplit("::").next().unwrap();
-            if tests::root_or_skip(concat!(module_path!(), "::", stringify!($test))) {
-                crate::$test(&crate::boot(suite));
-            }
-        }
-    )* };
-}
-
-suites! {
-    bookworm, trixie, sid;
-    {
-        whoever_opts_in_has_a_nix_and_nobody_else_notices,
-        sessions_live_through_an_upgrade_and_a_purge,
-        edits_of_the_administrators_are_left_alone,
-        lines_beside_the_marks_stay_and_purge_restores_every_byte,
-        a_package_that_is_unpacked_only_does_nothing,
-        a_nix_that_was_there_stays_as_it_was,
-        choices_of_the_administrators_outlive_an_upgrade,
-        programs_of_sshds_run_on_the_host_where_the_site_wants_that,
-    }
-}
-
-// ---- what is tried
-
-fn whoever_opts_in_has_a_nix_and_nobody_else_notices(bed: &Bed) {
+pub fn whoever_opts_in_has_a_nix_and_nobody_else_notices(bed: &Bed) {
     let noticed = |user| bed.ssh(user, LOOK_AROUND).ok().to_owned();
     let before = (noticed("bob"), noticed("root"));
     bed.install_package().ok();
@@ -107,7 +74,7 @@ fn whoever_opts_in_has_a_nix_and_nobody_else_notices(bed: &Bed) {
     assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
 }
 
-fn sessions_live_through_an_upgrade_and_a_purge(bed: &Bed) {
+pub fn sessions_live_through_an_upgrade_and_a_purge(bed: &Bed) {
     let before = everything(bed);
     bed.install_package().ok();
     bed.ssh("alice", "nix-ns init").ok();
@@ -147,7 +114,7 @@ fn sessions_live_through_an_upgrade_and_a_purge(bed: &Bed) {
     bed.run("test -d /home/alice/.local/share/nix").ok();
 }
 
-fn edits_of_the_administrators_are_left_alone(bed: &Bed) {
+pub fn edits_of_the_administrators_are_left_alone(bed: &Bed) {
     let edit = "sed -i 's/^session.*pam_unix.so.*/&\\nsession optional pam_warn.so/' /etc/pam.d/common-session*";
     bed.run(edit).ok();
     let edited = pam(bed);
@@ -192,7 +159,7 @@ fn edits_of_the_administrators_are_left_alone(bed: &Bed) {
     }
 }
 
-fn lines_beside_the_marks_stay_and_purge_restores_every_byte(bed: &Bed) {
+pub fn lines_beside_the_marks_stay_and_purge_restores_every_byte(bed: &Bed) {
     bed.run("echo 'session optional pam_warn.so # ours' >>/etc/pam.d/common-session")
         .ok();
     bed.run("sed -i 's/nullok/nullok # why/; s/umask=[0-9]*/&/' /etc/pam.d/common-auth")
@@ -210,7 +177,7 @@ fn lines_beside_the_marks_stay_and_purge_restores_every_byte(bed: &Bed) {
     assert_eq!(pam(bed), before);
 }
 
-fn a_package_that_is_unpacked_only_does_nothing(bed: &Bed) {
+pub fn a_package_that_is_unpacked_only_does_nothing(bed: &Bed) {
     let before = pam(bed);
     let noticed = bed.ssh("bob", LOOK_AROUND).ok().to_owned();
     bed.unpack_package().ok();
@@ -245,7 +212,7 @@ fn a_package_that_is_unpacked_only_does_nothing(bed: &Bed) {
 }
 
 /// One that a user has installed without any of this, say.
-fn a_nix_that_was_there_stays_as_it_was(bed: &Bed) {
+pub fn a_nix_that_was_there_stays_as_it_was(bed: &Bed) {
     bed.run("install -d -o bob -g bob -m 0700 /nix && install -d -o bob /nix/store")
         .ok();
     let look = "stat -c '%a %U %G' /nix /nix/store";
@@ -261,7 +228,7 @@ fn a_nix_that_was_there_stays_as_it_was(bed: &Bed) {
     assert_eq!(bed.run(look).ok(), before);
 }
 
-fn choices_of_the_administrators_outlive_an_upgrade(bed: &Bed) {
+pub fn choices_of_the_administrators_outlive_an_upgrade(bed: &Bed) {
     bed.install_package().ok();
     let enter = "/usr/libexec/nix-ns-enter";
     let setuid = lines_starting("dpkg-statoverride");
@@ -283,7 +250,7 @@ fn choices_of_the_administrators_outlive_an_upgrade(bed: &Bed) {
     assert!(bed.read("/etc/pam.d/common-session").contains("nixns"));
 }
 
-fn programs_of_sshds_run_on_the_host_where_the_site_wants_that(bed: &Bed) {
+pub fn programs_of_sshds_run_on_the_host_where_the_site_wants_that(bed: &Bed) {
     bed.install_package().ok();
     bed.ssh("alice", "nix-ns init").ok();
     let anchor = bed.keep_by_ssh("alice");
@@ -326,46 +293,6 @@ fn says(output: &Output, text: &str) {
     assert!(said, "{text:?}: {output}");
 }
 
-/// Two people without a part in it, who may use sudo, and root.
-fn boot(suite: &str) -> Bed {
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
-    let bed = Bed::boot(suite).unwrap_or_else(|error| panic!("{error}"));
-    let now = "[Login]\nUserStopDelaySec=0\n";
-    bed.write(
-        "/etc/systemd/logind.conf.d/bed.conf",
-        now,
-        0o644,
-        &User::root(),
-    );
-    bed.run("systemctl reload-or-restart systemd-logind").ok();
-    bed.install_probe();
-    bed.user("alice");
-    bed.user("bob");
-    bed
-}
-
-/// What a session is, but for what is another one's in every session.
-const LOOK_AROUND: &str = "env | grep -Ev '^(SSH_|XDG_SESSION_ID|DBUS)' | sort; umask; id; ulimit -a; \
-    readlink /proc/self/ns/mnt /proc/self/root; pwd; grep -E '^(Cap|NoNewPrivs|Seccomp|Sig[IC])' /proc/self/status; \
-    ls -l /proc/self/fd | wc -l; cut -d' ' -f5 /proc/self/mountinfo | grep -v /run/user";
-
-/// Where the probe is that something runs.
-#[track_caller]
-fn behind(bed: &Bed, open: impl FnOnce(&str) -> Output) -> Whereabouts {
-    let file = format!("{COMMON}/behind");
-    bed.run(&format!("rm -f {file}")).ok();
-    let opened = open(&format!("{PROBE} {file}"));
-    bed.wait_until(&format!("a report of {opened}"), || bed.exists(&file));
-    Whereabouts::parse(&bed.read(&file)).unwrap_or_else(|| panic!("{opened}"))
-}
-
-/// Every byte of the PAM stacks, and what pam-auth-update knows of them.
-fn pam(bed: &Bed) -> String {
-    let look = "cd / && find etc/pam.d var/lib/pam ! -name seen -printf '%p %m %U %G %l\\n' | sort; \
-                find etc/pam.d var/lib/pam -type f ! -name seen -exec sha256sum {} + | sort";
-    bed.run(look).ok().to_owned()
-}
-
 /// Every file of the system, but for those that log or remember what happened;
 /// and every byte of the stacks.
 fn everything(bed: &Bed) -> String {
@@ -375,55 +302,6 @@ fn everything(bed: &Bed) -> String {
                 -o -path ./var/spool ) -prune -o -printf '%p %m %U %G %l\\n' | sort";
     let look = look.replace('(', "\\(").replace(')', "\\)");
     format!("{}\n{}", bed.run(&look).ok(), pam(bed))
-}
-
-#[track_caller]
-fn leaves(bed: &Bed, stay: Stay) {
-    drop(stay);
-    bed.wait_until("the session to end", || nobody_is_on_a_nix(bed));
-    bed.wait_until("logind to know", || {
-        bed.run("loginctl --no-legend list-users | grep -w alice || :")
-            .ok()
-            .is_empty()
-    });
-}
-
-fn nobody_is_on_a_nix(bed: &Bed) -> bool {
-    let there = "grep -ls ' /nix ' /proc/[0-9]*/mountinfo || :";
-    bed.run(there).ok().is_empty()
-}
-
-/// Both lines where people come in, in order, and nothing wrong with them.
-#[track_caller]
-fn the_doctor_finds_the_lines(bed: &Bed) {
-    let doctor = bed.run("nix-ns doctor");
-    let services = doctor
-        .stdout
-        .lines()
-        .find(|line| line.contains("both lines in"));
-    let services = services.unwrap_or_else(|| panic!("{doctor}"));
-    for service in [
-        "sshd",
-        "su",
-        "su-l",
-        "sudo",
-        "sudo-i",
-        "cron",
-        "login",
-        "systemd-user",
-    ] {
-        let named = services.split([' ', ',']).any(|word| word == service);
-        assert!(named, "{service}: {doctor}");
-    }
-    for said in [
-        "systemd --user enters",
-        "leave first, enter last",
-        "as in the README, or equivalent",
-        "no other line skips the module's",
-        "in every service that changes the user",
-    ] {
-        assert!(doctor.stdout.contains(said), "{said}: {doctor}");
-    }
 }
 
 /// The PAM lines in a section of what the package tells administrators.
