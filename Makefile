@@ -13,7 +13,7 @@ FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
 # Where this system's own modules are: Debian's multiarch directory, or lib64.
 PAM_DIR ?= $(shell packaging/pam-directory)
 BUILT = target/release
-# Man pages and completions, generated from the command line.
+# Man pages and completions, from docs/man and what the program says of itself.
 DOCUMENTS = target/documents
 
 # The module runs the reader, and the command the setuid program, at these paths
@@ -80,9 +80,10 @@ install:
 	# Not setuid: README tells what that gives, and how.
 	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
-	install -d -m 0755 $(DESTDIR)$(MAN_DIR)/man1 $(DESTDIR)$(BASH_COMPLETIONS) \
-		$(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
-	install -m 0644 $(DOCUMENTS)/man/*.1 $(DESTDIR)$(MAN_DIR)/man1
+	install -d -m 0755 $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
+	for page in $(DOCUMENTS)/man/*.[1-9]; do \
+		install -D -m 0644 $$page $(DESTDIR)$(MAN_DIR)/man$${page##*.}/$${page##*/} || exit; \
+	done
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.bash $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/_nix-ns $(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
@@ -97,8 +98,9 @@ install:
 uninstall:
 	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader \
 		$(DESTDIR)$(LIBEXECDIR)/nix-ns-enter $(DESTDIR)$(PREFIX)/bin/nix-ns \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(MAN_DIR)/man1/nix-ns.1 \
-		$(DESTDIR)$(MAN_DIR)/man1/nix-ns-*.1 $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf \
+		$(DESTDIR)$(MAN_DIR)/man?/nix-ns.? $(DESTDIR)$(MAN_DIR)/man?/nix-ns-*.? \
+		$(DESTDIR)$(MAN_DIR)/man?/pam_nixns.? $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
 		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	-rmdir $(DESTDIR)/nix

@@ -180,12 +180,14 @@ fn attach(kernel: &dyn Kernel, tree: &Tree, point: &Path) -> Called<()> {
 }
 
 fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Record> {
+    let root = kernel.remembered(Path::new("/"))?;
     let nix = kernel.remembered(Path::new(NIX))?;
     Ok(Record {
         uid: plan.uid,
         namespace: namespace_of_caller(kernel)?,
         inode: kernel.namespace_inode(Task::Caller)?,
         origin,
+        root: root.mount,
         nix: nix.mount,
         store: FileId::from(&plan.store.remembered),
         host_nix: plan.host_nix,

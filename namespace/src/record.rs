@@ -38,6 +38,8 @@ pub struct Record {
     pub inode: u64,
     /// The namespace it was made in: the way out.
     pub origin: NamespaceId,
+    /// The mount on `/`: a root directory on another was made inside.
+    pub root: MountId,
     /// The mount on `/nix`.
     pub nix: MountId,
     /// The store directory.
@@ -72,11 +74,12 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} binds={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} root={} nix={} store={} host={} site={} user={} environment={} profile={} binds={} path=",
             self.uid,
             self.namespace,
             self.inode,
             self.origin,
+            self.root,
             self.nix,
             file_to_text(self.store),
             file_to_text(self.host_nix),
@@ -107,6 +110,7 @@ impl Record {
             namespace: NamespaceId::parse(fact("namespace")?)?,
             inode: fact("inode").and_then(parse_decimal)?,
             origin: NamespaceId::parse(fact("origin")?)?,
+            root: MountId::parse(fact("root")?)?,
             nix: MountId::parse(fact("nix")?)?,
             store: parse_file(fact("store")?)?,
             host_nix: parse_file(fact("host")?)?,
@@ -184,6 +188,7 @@ pub(crate) mod tests {
             namespace: NamespaceId::Unique(77),
             inode: 4_026_532_000,
             origin: NamespaceId::Unique(1),
+            root: MountId::Unique(899),
             nix: MountId::Unique(900),
             store: FileId {
                 device: 65024,
@@ -247,6 +252,7 @@ pub(crate) mod tests {
     fn a_changed_line_is_no_record_or_the_record_of_that_line() {
         let reused = Record {
             namespace: NamespaceId::Inode(10),
+            root: MountId::Reused(1),
             nix: MountId::Reused(0),
             site: record().user,
             user: None,
@@ -306,6 +312,7 @@ pub(crate) mod tests {
             namespace: NamespaceId::Unique(u64::MAX),
             inode: u64::MAX,
             origin: NamespaceId::Unique(u64::MAX),
+            root: MountId::Unique(u64::MAX),
             nix: MountId::Unique(u64::MAX),
             store: file,
             host_nix: file,

@@ -3,7 +3,8 @@
 use namespace::{Entered, Error, Left, Opened, Target};
 
 use crate::arguments::Arguments;
-use crate::pam::{Code, Pam, Priority};
+use crate::code::Code;
+use crate::pam::{Pam, Priority};
 
 /// Before the `leave` line would do anything.
 pub(crate) fn nothing_to_leave(pam: &Pam, arguments: &Arguments) -> Code {

@@ -68,6 +68,10 @@ fn what_is_recorded_is_what_was_built() {
     assert_eq!(record.namespace, NamespaceId::Unique(recorder.namespace()));
     assert_eq!(record.origin, NamespaceId::Unique(HOST));
     assert_eq!(record.inode, recorder.namespace());
+    assert_eq!(
+        record.root,
+        recorder.remembered(Path::new("/")).unwrap().mount
+    );
     assert_eq!(record.nix, crate::kernel::MountId::Unique(mount));
     assert_eq!(record.path, Path::new("/home/alice/nix"));
     assert_eq!(read_marker(&recorder), Some(Some(record)));
