@@ -476,6 +476,55 @@ fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
 }
 
 #[test]
+fn a_user_who_stays_has_the_environment_of_today() {
+    let recorder = in_alices();
+    recorder.alter("/home/alice/.config/nix-ns/config.toml", |file| {
+        file.size = 1;
+    });
+    let today = Says(Finding::Store {
+        path: "/x".into(),
+        environment: false,
+    });
+    let before = read_marker(&recorder).flatten().unwrap();
+    let stayed = with_login(&account("alice", 1001), |login| {
+        login.may_stay(
+            &recorder,
+            &today,
+            &Record {
+                profile: Some(Profile::State),
+                ..before.clone()
+            },
+        )
+    });
+    let expected = Record {
+        environment: false,
+        profile: None,
+        ..before
+    };
+    assert_eq!(stayed.unwrap(), Some(Box::new(expected)));
+}
+
+/// What a user asks for by a command must be no way out of a sandbox; what PAM
+/// asks for must not leave them on somebody's `/nix` in one.
+#[test]
+fn a_command_leads_out_of_no_sandbox() {
+    let alice = account("alice", 1001);
+    for recorder in [Recorder::new(), in_alices()] {
+        assert!(refuse_sandbox(&recorder).is_ok());
+        recorder.unshare_mounts().unwrap();
+        let before = recorder.position();
+        assert!(matches!(refuse_sandbox(&recorder), Err(Error::Sandboxed)));
+        let by_command = |login: &mut Login| login.door = Door::Command;
+        let entered = with_other_login(&alice, by_command, |login| {
+            login.enter(&recorder, &FindsStore(&recorder))
+        });
+        assert!(matches!(entered, Err(Error::Sandboxed)), "{entered:?}");
+        assert_eq!(recorder.position(), before);
+        assert!(enter(&recorder).is_ok());
+    }
+}
+
+#[test]
 fn another_user_does_not_stay_and_gets_their_own() {
     let recorder = in_alices();
     let opened = with_login(&account("bob", 1002), |login| {
