@@ -38,7 +38,6 @@ const DOORS: &[&str] = &[
     "runuser-l",
     "sddm",
     "sddm-autologin",
-    "slurm",
     "sshd",
     "systemd-run0",
     "systemd-user",
@@ -184,7 +183,7 @@ impl Stack {
         self.lines.iter().position(Line::leaves)
     }
 
-    fn enter(&self) -> Option<usize> {
+    pub(super) fn enter(&self) -> Option<usize> {
         self.lines.iter().rposition(Line::enters)
     }
 

@@ -17,6 +17,7 @@ mod jobs;
 mod lightdm;
 mod sddm;
 mod session;
+mod slurm;
 mod ssh;
 mod su;
 mod sudo;
@@ -64,5 +65,14 @@ beds! {
         lightdm: autologin, greeter;
         sddm: autologin, greeter;
         gdm: autologin, password;
+    }
+}
+
+beds! {
+    cluster;
+    {
+        slurm: srun, sbatch, job_array, interactive, adopted_login, srun_in_own_namespace,
+            sbatch_in_own_namespace, job_array_in_own_namespace, interactive_in_own_namespace,
+            adopted_login_in_own_namespace, lines_that_keep_jobs_from_starting;
     }
 }
