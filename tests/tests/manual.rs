@@ -8,11 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tests::package::workspace;
+
 // ---- their form
 
 #[test]
 fn mandoc_has_nothing_to_complain_of() {
-    for page in pages() {
+    let beside_them = workspace().join("packaging/pam/nix-ns-pam.8");
+    for page in pages().into_iter().chain([beside_them]) {
         let output = run(Command::new("mandoc").args(["-T", "lint"]).arg(&page));
         // Which pages are installed on this machine says nothing about these.
         let elsewhere = ["referenced manual not found", "outdated mandoc.db"];
@@ -236,7 +239,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/documents/man")
+    workspace().join("target/documents/man")
 }
 
 #[track_caller]
@@ -245,7 +248,7 @@ fn read(page: &Path) -> String {
 }
 
 fn built(name: &str) -> PathBuf {
-    let release = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release");
+    let release = || workspace().join("target/release");
     let directory = env::var_os("NIX_NS_BUILT").map_or_else(release, PathBuf::from);
     directory.join(name)
 }
