@@ -5,7 +5,7 @@ use std::fs;
 
 use tests::User;
 use tests::bed::{Bed, CLUSTER, SUITES, Suite};
-use tests::guide::{How, Step, is_shown, steps};
+use tests::guide::{How, Step, is_shown, pages, steps};
 use tests::package::{deb, workspace};
 
 macro_rules! suites {
@@ -230,25 +230,4 @@ fn headings(markdown: &str) -> Vec<String> {
                 .replace(' ', "-")
         })
         .collect()
-}
-
-fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = [
-        "README.md",
-        "SECURITY.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-    ]
-    .map(str::to_owned)
-    .into();
-    for folder in ["docs", "docs/guides"] {
-        for entry in fs::read_dir(workspace().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".md") {
-                pages.push(format!("{folder}/{name}"));
-            }
-        }
-    }
-    pages
 }
