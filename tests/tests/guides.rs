@@ -147,11 +147,14 @@ fn hand_out_package(bed: &Bed) {
 
 // ---- that it would be seen
 
-/// Every block in every page says what is done with it.
+/// Every block of what people follow says what is done with it.
 #[test]
 fn every_block_is_accounted_for() {
     let mut tried = 0;
-    for page in pages() {
+    let followed = |page: &String| {
+        page.starts_with("docs/guides/") || ["README.md", "docs/pam.md"].contains(&page.as_str())
+    };
+    for page in pages().into_iter().filter(followed) {
         let markdown = fs::read_to_string(workspace().join(&page)).unwrap();
         let steps = steps(&markdown).unwrap_or_else(|error| panic!("{page}, {error}"));
         tried += steps
