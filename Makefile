@@ -15,7 +15,7 @@ FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
 # Where this system's own modules are: Debian's multiarch directory, or lib64.
 PAM_DIR ?= $(shell packaging/pam-directory)
 BUILT = target/release
-# Man pages and completions, generated from the command line.
+# Man pages and completions, from docs/man and what the program says of itself.
 DOCUMENTS = target/documents
 # The SELinux module, compiled.
 POLICY = target/selinux
@@ -48,14 +48,17 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- --skip sid::
+	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
 	$(MAKE) fuzz SECONDS=10
 
-# The same, and what takes too long for every change: Debian's newest suite, each
+# Debian's newest suite, and the desktops of all but one.
+LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm
+
+# The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
 # compiler, the other architecture, and fuzzing.
 test-full: test
-	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- sid::
+	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
 	$(MAKE) fuzz
@@ -78,7 +81,7 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-# Does not touch /etc/pam.d: README tells which two lines to add, and where.
+# Does not touch /etc/pam.d: docs/pam.md tells which lines to add, and where.
 # Builds nothing: root need not have a Rust toolchain.
 install:
 	@test -e $(BUILT)/nix-ns-reader || { echo 'nothing is built yet: run make build first' >&2; exit 1; }
@@ -88,7 +91,7 @@ install:
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
 	# Not readable: what a user may not read, the user may not trace.
 	install -m 0711 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
-	# Not setuid: README tells what that gives, and how.
+	# Not setuid: nix-ns-enter(8) tells what that gives, and how.
 	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
 	install -d -m 0755 $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)

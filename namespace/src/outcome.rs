@@ -4,6 +4,7 @@ use std::fmt;
 
 use config::Participation;
 
+use crate::binds::Unbound;
 use crate::error::shown;
 use crate::leave::Left;
 use crate::profile::Profile;
@@ -28,10 +29,11 @@ pub enum Entered {
     Stayed(Box<Record>),
     /// It joined the user's other sessions.
     Joined(Box<Record>),
-    /// It is the first in a new namespace, which later ones join.
-    Built(Box<Record>),
+    /// It is the first in a new namespace, which later ones join; what that
+    /// does without.
+    Built(Box<Record>, Vec<Unbound>),
     /// It has a namespace for itself; why nobody will join it.
-    BuiltAlone(Box<Record>, String),
+    BuiltAlone(Box<Record>, Vec<Unbound>, String),
     /// The host's.
     None(WithoutNix),
 }
@@ -76,8 +78,8 @@ impl Opened {
         let (record, how) = match &self.entered {
             Entered::Stayed(record) => (record, "already there".to_owned()),
             Entered::Joined(record) => (record, "joined".to_owned()),
-            Entered::Built(record) => (record, "built".to_owned()),
-            Entered::BuiltAlone(record, why) => {
+            Entered::Built(record, _) => (record, "built".to_owned()),
+            Entered::BuiltAlone(record, _, why) => {
                 (record, format!("built for this session alone ({why})"))
             }
             Entered::None(why) => return format!("no /nix for {session}: {why}{left}"),
@@ -94,9 +96,18 @@ impl Entered {
         match self {
             Self::Stayed(record)
             | Self::Joined(record)
-            | Self::Built(record)
-            | Self::BuiltAlone(record, _) => Some(record),
+            | Self::Built(record, _)
+            | Self::BuiltAlone(record, ..) => Some(record),
             Self::None(_) => None,
+        }
+    }
+
+    /// What the site asks for and a new namespace does without.
+    #[must_use]
+    pub fn unbound(&self) -> &[Unbound] {
+        match self {
+            Self::Built(_, unbound) | Self::BuiltAlone(_, unbound, _) => unbound,
+            Self::Stayed(_) | Self::Joined(_) | Self::None(_) => &[],
         }
     }
 }

@@ -121,18 +121,21 @@ fn is_host(kernel: &dyn Kernel) -> Called<bool> {
 }
 
 /// Whether the caller's root directory is the system's. A caller that was
-/// chrooted is left alone: `setns` would lift it out of its root. On the host
-/// the mount has to be the same, too: `mount --bind / /jail` makes a root
-/// directory of the very same file, in which others may be hidden. In any other
-/// namespace the mounts have numbers of their own.
+/// chrooted is left alone: `setns` would lift it out of its root. The mount has
+/// to be the same, too: `mount --bind / /jail` makes a root directory of the very
+/// same file, in which others may be hidden. A private namespace of another
+/// tool's has mounts with numbers that nobody wrote down.
 pub(crate) fn has_the_systems_root(kernel: &dyn Kernel, place: &Place) -> bool {
     let Ok(own) = kernel.remembered(Path::new("/")) else {
         return false;
     };
-    match kernel.remembered(Path::new("/proc/1/root/")) {
-        Ok(init) => own.is(&init) && (*place != Place::Host || own.mount == init.mount),
-        Err(_) => own.mount_root,
-    }
+    let init = kernel.remembered(Path::new("/proc/1/root/"));
+    let is_expected_mount = match (place, &init) {
+        (Place::Nix(record), _) => own.mount == record.root,
+        (Place::Host, Ok(init)) => own.mount == init.mount,
+        _ => true,
+    };
+    is_expected_mount && init.map_or(own.mount_root, |init| own.is(&init))
 }
 
 /// The link below [`MARKER`], by its name alone.

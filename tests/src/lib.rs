@@ -20,6 +20,7 @@ mod alone;
 pub mod bed;
 mod command;
 mod files;
+pub mod guide;
 pub mod hostile;
 mod install;
 mod installer;

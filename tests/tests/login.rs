@@ -102,7 +102,7 @@ fn two_at_once_have_one_each_and_cannot_see_the_others() {
     assert_eq!(alice, default_store(&machine, "alice"));
     assert_eq!(bob, default_store(&machine, "bob"));
     assert_ne!(alice, bob);
-    assert_eq!(machine.ssh("bob", "ls -A /nix").ok(), "");
+    assert_eq!(machine.ssh("bob", "find /nix -type f").ok(), "");
     machine
         .ssh("bob", "ls /home/alice/.local/share/nix")
         .fails();

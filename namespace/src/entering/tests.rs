@@ -19,8 +19,8 @@ fn record(entered: Entered) -> Record {
     match entered {
         Entered::Stayed(record)
         | Entered::Joined(record)
-        | Entered::Built(record)
-        | Entered::BuiltAlone(record, _) => *record,
+        | Entered::Built(record, _)
+        | Entered::BuiltAlone(record, ..) => *record,
         Entered::None(why) => panic!("{why:?}"),
     }
 }
@@ -57,7 +57,7 @@ fn a_caller_with_threads_is_refused_unless_the_service_may_have_them() {
         };
         login.enter(&recorder, &FindsStore(&recorder))
     });
-    assert!(matches!(entered.unwrap().entered, Entered::Built(_)));
+    assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn where_nobody_has_to_ask_an_absent_configuration_is_no_reason() {
         };
         login.enter(&recorder, &FindsStore(&recorder))
     });
-    assert!(matches!(entered.unwrap().entered, Entered::Built(_)));
+    assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_dead_namespace_is_replaced() {
     recorder.as_another_thread(101);
     recorder.end_thread(101);
     let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
-    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+    assert!(matches!(entered, Entered::Built(..)), "{entered:?}");
     let second = record(entered);
     assert_ne!(second.namespace, first.namespace);
     let names: Vec<_> = recorder.links(DIRECTORY).into_keys().collect();
@@ -244,5 +244,5 @@ fn a_look_that_fails_only_costs_the_quick_way() {
     let recorder = Recorder::new();
     recorder.refuse("setfsuid", Errno::EPERM);
     let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
-    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+    assert!(matches!(entered, Entered::Built(..)), "{entered:?}");
 }

@@ -99,6 +99,22 @@ fn the_systems_root_bound_elsewhere_is_another_on_the_host() {
 }
 
 #[test]
+fn the_systems_root_bound_elsewhere_is_another_in_a_nix_namespace() {
+    let recorder = Recorder::new();
+    enter(&recorder).unwrap();
+    let place = Place::find(&recorder).unwrap();
+    for first_process_is_hidden in [false, true] {
+        assert!(has_the_systems_root(&recorder, &place));
+        if first_process_is_hidden {
+            recorder.hide_first_process();
+            assert!(has_the_systems_root(&recorder, &place));
+        }
+    }
+    recorder.alter("/", |it| it.mount = MountId::Unique(77));
+    assert!(!has_the_systems_root(&recorder, &place));
+}
+
+#[test]
 fn without_the_first_process_a_mount_is_taken_for_the_systems_root() {
     let recorder = Recorder::new();
     recorder.hide_first_process();

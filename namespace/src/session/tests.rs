@@ -118,7 +118,7 @@ pub(crate) fn enter(recorder: &Recorder) -> Result<Opened, Error> {
 fn the_first_login_builds_in_this_order() {
     let recorder = Recorder::new();
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
     let calls = recorder.calls();
     let order = [
         "open_tree",
@@ -197,7 +197,7 @@ fn the_environment_is_given_only_where_site_and_user_want_it() {
         };
         let wanted = (site_wants && user_wants).then_some(Profile::Home);
         let built = enter(&FindsStoreOf(&recorder, user_wants));
-        assert!(matches!(built.entered, Entered::Built(_)), "{built:?}");
+        assert!(matches!(built.entered, Entered::Built(..)), "{built:?}");
         assert_eq!(built.profile, wanted);
         recorder.as_another_thread(100);
         let joined = enter(&NobodyAsks);
@@ -213,7 +213,7 @@ fn a_namespace_whose_nix_was_covered_is_not_joined() {
     recorder.cover_nix();
     recorder.as_another_thread(101);
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
 }
 
 #[test]

@@ -26,8 +26,13 @@ impl Bed {
         }
     }
 
+    /// Puts the files in place, and does nothing to the PAM stacks.
+    ///
+    /// # Panics
+    ///
+    /// When they are not built.
     #[track_caller]
-    fn make_install(&self) {
+    pub fn make_install(&self) {
         let mut destination = OsString::from("DESTDIR=");
         destination.push(format!("/proc/{}/root", self.init()));
         let mut make = Command::new("make");

@@ -6,12 +6,16 @@
 //! with the reason there.
 
 mod cell;
+mod desktop;
 mod household;
 
 mod console;
+mod gdm;
 mod helper;
 mod homes;
 mod jobs;
+mod lightdm;
+mod sddm;
 mod session;
 mod ssh;
 mod su;
@@ -57,5 +61,8 @@ beds! {
         homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
             made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
             activated_by_homed;
+        lightdm: autologin, greeter;
+        sddm: autologin, greeter;
+        gdm: autologin, password;
     }
 }
