@@ -10,6 +10,7 @@ mod household;
 
 mod accounts;
 mod console;
+mod containers;
 mod helper;
 mod homes;
 mod jobs;
@@ -46,6 +47,7 @@ beds! {
     {
         ssh: command, shell_with_terminal, sftp, multiplexed;
         console: login, login_of_root;
+        containers: that_may_not_mount;
         su: su, su_login, su_to_root, su_login_to_root, runuser;
         sudo: sudo_to_root, sudo_i_to_root, sudo_u, sudo_i_u, pkexec_to_root, pkexec_to_another;
         helper: runuser, service_with_user, dropbear, by_sudo;
