@@ -188,6 +188,27 @@ fn a_dead_namespace_is_replaced() {
     );
 }
 
+/// Before Linux 6.11 it is an inode's number, and free when its namespace is gone.
+#[test]
+fn a_dead_namespace_is_replaced_by_one_with_its_number() {
+    let recorder = Recorder::new();
+    recorder.be_old(true);
+    enter_by(&recorder, &FindsStore(&recorder)).unwrap();
+    let number = recorder.namespace();
+    recorder.as_another_thread(101);
+    recorder.end_thread(101);
+    recorder.be_thread(102);
+    recorder.give_again(number);
+    recorder.after("unshare CLONE_NEWNS", 1, |it| {
+        it.put_thread(102, it.namespace())
+    });
+    let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
+    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+    assert_eq!(recorder.namespace(), number, "not given up for another");
+    let stays: Vec<_> = recorder.links(DIRECTORY).into_keys().collect();
+    assert!(stays.contains(&"namespace.1.500.2".into()), "{stays:?}");
+}
+
 #[test]
 fn whoever_is_superseded_while_joining_follows() {
     let recorder = Recorder::new();

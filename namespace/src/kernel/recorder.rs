@@ -87,6 +87,8 @@ struct State {
     blind: bool,
     /// Whether namespaces have no number but that of their inode.
     old: bool,
+    /// A free number of a namespace.
+    given_again: Option<u64>,
     kept: (PathBuf, BTreeMap<OsString, OsString>),
     missing: Vec<&'static str>,
     running: u32,
@@ -133,6 +135,7 @@ impl Recorder {
             table: |table| table,
             blind: false,
             old: false,
+            given_again: None,
             kept: Default::default(),
             missing: Vec::new(),
             running: 1,
@@ -253,6 +256,11 @@ impl Recorder {
     /// A kernel before Linux 6.11, or one again.
     pub(crate) fn be_old(&self, old: bool) {
         self.0.borrow_mut().old = old;
+    }
+
+    /// The number of a namespace that is gone is the next one's.
+    pub(crate) fn give_again(&self, namespace: u64) {
+        self.0.borrow_mut().given_again = Some(namespace);
     }
 
     /// Takes capabilities away.
@@ -591,7 +599,8 @@ impl Kernel for Recorder {
     fn unshare_mounts(&self) -> Called<()> {
         self.call("unshare CLONE_NEWNS", |state| {
             let copy = state.here().clone();
-            let id = state.take_number();
+            let again = state.given_again.take();
+            let id = again.unwrap_or_else(|| state.take_number());
             state.namespaces.insert(id, copy);
             state.current = id;
             Ok(())
