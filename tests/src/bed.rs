@@ -11,4 +11,4 @@ mod suite;
 mod tree;
 
 pub use boot::Bed;
-pub use suite::{SUITES, Suite};
+pub use suite::{SUITES, Suite, WITH_NIX};

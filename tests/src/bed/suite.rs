@@ -3,19 +3,30 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-/// A suite of Debian.
+/// What a bed is made of: packages of a suite of Debian's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Suite {
-    /// Its name on every mirror.
+    /// What the bed is called.
     pub name: &'static str,
+    /// The suite's name on every mirror.
+    release: &'static str,
+    /// What it has besides what all have.
+    besides: &'static [&'static str],
 }
 
 /// Linux-PAM 1.5 and 1.7, sshd with and without a program for the session,
 /// three generations of systemd.
 pub const SUITES: [Suite; 3] = [
-    Suite { name: "bookworm" },
-    Suite { name: "trixie" },
-    Suite { name: "sid" },
+    Suite::plain("bookworm"),
+    Suite::plain("trixie"),
+    Suite::plain("sid"),
+];
+
+/// Each suite's Nix, and what a desktop starts programs with.
+pub const WITH_NIX: [Suite; 3] = [
+    Suite::with_nix("nix-bookworm", "bookworm"),
+    Suite::with_nix("nix-trixie", "trixie"),
+    Suite::with_nix("nix-sid", "sid"),
 ];
 
 /// What people log in by, and what the tests look with.
@@ -65,11 +76,31 @@ const ARGUMENTS: &[&str] = &[
 ];
 
 impl Suite {
+    const fn plain(release: &'static str) -> Self {
+        Self {
+            name: release,
+            release,
+            besides: &[],
+        }
+    }
+
+    const fn with_nix(name: &'static str, release: &'static str) -> Self {
+        let besides = &["gir1.2-gtk-3.0", "libgtk-3-bin", "nix-bin", "python3-gi"];
+        Self {
+            name,
+            release,
+            besides,
+        }
+    }
+
     /// What makes its tree.
     pub(super) fn recipe(self) -> Vec<String> {
-        let packages = format!("--include={}", PACKAGES.join(","));
+        let packages = [PACKAGES, self.besides].concat().join(",");
+        let packages = format!("--include={packages}");
         let arguments = ARGUMENTS.iter().copied().map(str::to_owned);
-        arguments.chain([packages, self.name.to_owned()]).collect()
+        arguments
+            .chain([packages, self.release.to_owned()])
+            .collect()
     }
 
     /// A name for its tree that no other recipe has.
