@@ -42,7 +42,7 @@ impl Arguments {
 
 /// A word that means something, alone or with a value right after it.
 #[derive(Debug, Clone, Copy)]
-enum Word {
+pub(crate) enum Word {
     Leave,
     Debug,
     Config,
@@ -50,9 +50,9 @@ enum Word {
 
 impl Word {
     /// Every one there is.
-    const ALL: [Self; 3] = [Self::Leave, Self::Debug, Self::Config];
+    pub(crate) const ALL: [Self; 3] = [Self::Leave, Self::Debug, Self::Config];
 
-    const fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Leave => "leave",
             Self::Debug => "debug",
@@ -79,7 +79,6 @@ impl Word {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manual;
 
     #[test]
     fn a_bare_line_enters_by_the_usual_file() {
@@ -104,11 +103,5 @@ mod tests {
         assert!(arguments.leave && arguments.debug);
         assert_eq!(arguments.site_file, PathBuf::from("/etc/other.toml"));
         assert_eq!(arguments.unknown, ["leve", "config=relative", "x\\u{1b}"]);
-    }
-
-    #[test]
-    fn the_manual_has_every_word_and_no_other() {
-        let words = Word::ALL.map(Word::text);
-        manual::has_exactly(".It Cm ", &words);
     }
 }

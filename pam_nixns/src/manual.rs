@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use crate::arguments::Word;
+use crate::code::Code;
+
 const PAGE: &str = include_str!("../../docs/man/pam_nixns.8");
 
-/// Checks that the page's items of one kind are these and no others.
-#[track_caller]
-pub(crate) fn has_exactly(item: &str, names: &[&str]) {
-    assert_eq!(
-        of(PAGE, item),
-        names.iter().map(|name| (*name).to_owned()).collect()
-    );
+#[test]
+fn has_every_word_and_no_other() {
+    let words = Word::ALL.map(|word| word.text().to_owned());
+    assert_eq!(of(PAGE, ".It Cm "), words.into());
+}
+
+#[test]
+fn has_every_code_and_no_other() {
+    let codes = Code::NAMES.iter().map(|name| (*name).to_owned());
+    assert_eq!(of(PAGE, ".It Dv PAM_"), codes.collect());
 }
 
 /// What follows the beginning of an item, without markup.

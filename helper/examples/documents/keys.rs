@@ -33,7 +33,12 @@ impl Page {
         let about = prose(&lines.join(" "));
         match settings.as_slice() {
             [] => {}
-            [Setting::Section(name)] => self.section(name, &about),
+            // Where the keys of a section are the site's own to choose, an instance
+            // follows.
+            [Setting::Section(name), instances @ ..] => {
+                self.section(name, &about);
+                self.text.extend(instances.iter().map(Setting::value));
+            }
             keys => self.keys(keys, &about),
         }
     }

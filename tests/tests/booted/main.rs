@@ -6,13 +6,18 @@
 //! with the reason there.
 
 mod cell;
+mod desktop;
 mod household;
 
 mod console;
+mod gdm;
 mod helper;
 mod homes;
 mod jobs;
+mod lightdm;
+mod sddm;
 mod session;
+mod slurm;
 mod ssh;
 mod su;
 mod sudo;
@@ -57,5 +62,17 @@ beds! {
         homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
             made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
             activated_by_homed;
+        lightdm: autologin, greeter;
+        sddm: autologin, greeter;
+        gdm: autologin, password;
+    }
+}
+
+beds! {
+    cluster;
+    {
+        slurm: srun, sbatch, job_array, interactive, adopted_login, srun_in_own_namespace,
+            sbatch_in_own_namespace, job_array_in_own_namespace, interactive_in_own_namespace,
+            adopted_login_in_own_namespace, lines_that_keep_jobs_from_starting;
     }
 }
