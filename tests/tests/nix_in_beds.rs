@@ -47,7 +47,8 @@ print(icon.get_filename() if icon else 'none')
 
 /// A display that is no screen: GTK's own.
 const DISPLAY: &str = "export GDK_BACKEND=broadway BROADWAY_DISPLAY=:5; broadwayd :5 >/dev/null 2>&1 & \
-                       until ls $XDG_RUNTIME_DIR/broadway* >/dev/null 2>&1; do sleep 0.05; done; ";
+                       trap \"kill $!\" EXIT; \
+                       until ss -xl | grep -q broadway; do sleep 0.05; done; ";
 
 macro_rules! with_nix_of {
     ($($(#[$ignored:meta])? $suite:ident: $bed:literal;)*) => { $(
@@ -101,6 +102,7 @@ fn try_in(bed: &str, act: fn(&Place)) {
     bed.write("/etc/systemd/logind.conf.d/bed.conf", LOGIND, 0o644, &root);
     bed.run("systemctl reload-or-restart systemd-logind").ok();
     bed.install();
+    bed.install_probe();
     let (alice, bob) = (bed.nix_user("alice"), bed.nix_user("bob"));
     for file in ["id_ed25519", "config"] {
         let text = bed.read(&format!("/root/.ssh/{file}"));
@@ -148,7 +150,7 @@ fn begin_with_nothing(place: &Place) {
     // To another account, by ssh, of what that account has not.
     let other = place
         .read("/home/bob/hello.nix")
-        .replace("hello-ns\"", "sent-ns\"");
+        .replace("name = \"hello-ns\"", "name = \"sent-ns\"");
     place.write("/home/bob/sent.nix", other, 0o644, bob);
     let sent = place.ssh_nix(
         "bob",
@@ -182,10 +184,7 @@ fn begin_with_nothing(place: &Place) {
 fn start_from_profile(place: &Place) {
     place.write("/home/alice/painter.nix", APPLICATION, 0o644, &place.alice);
     place.write("/home/alice/icon.py", ICON, 0o644, &place.alice);
-    let before = place.ssh(
-        "alice",
-        &format!("{DISPLAY} gtk-launch painter.desktop; kill %1"),
-    );
+    let before = place.ssh("alice", &format!("{DISPLAY} gtk-launch painter.desktop"));
     assert!(!place.exists("/home/alice/painted.by-desktop"), "{before}");
     place
         .ssh_nix("alice", "nix-env --option sandbox false -f painter.nix -i")
@@ -195,11 +194,13 @@ fn start_from_profile(place: &Place) {
         place.run("pgrep -u alice -x systemd || :").ok().is_empty()
     });
 
+    // Or the manager would go and come with every command.
+    let _anchor = place.keep_by_ssh("alice");
     let launched = place.ssh(
         "alice",
         &format!(
             "{DISPLAY} gtk-launch painter.desktop; s=$?; \
-             for i in $(seq 100); do [ -s ~/painted.by-desktop ] && break; sleep 0.05; done; kill %1; exit $s"
+             for i in $(seq 100); do [ -s ~/painted.by-desktop ] && break; sleep 0.05; done; exit $s"
         ),
     );
     launched.ok();
