@@ -59,6 +59,7 @@ LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm
 # compiler, the other architecture, and fuzzing.
 test-full: test
 	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
+	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
 	$(MAKE) fuzz

@@ -321,7 +321,7 @@ fn a_home_may_be_a_mount_of_another_directory() {
 fn a_directory_that_was_removed_is_made_anew_at_the_next_login() {
     let (machine, _) = machine_with_alice_or_skip!();
     let (_session, _) = machine.stay_by_ssh("alice");
-    machine.run("rmdir /home/alice/.local/share/nix").ok();
+    machine.run("rm -r /home/alice/.local/share/nix").ok();
     let seen = machine.ssh("alice", LOOK).ok().to_owned();
     assert_eq!(seen, default_store(&machine, "alice"));
 }

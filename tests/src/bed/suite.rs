@@ -12,6 +12,8 @@ pub struct Suite {
     release: &'static str,
     /// What it has besides what all have.
     besides: &'static [&'static str],
+    /// What of that would start at boot, and is not to.
+    at_rest: &'static [&'static str],
 }
 
 /// Linux-PAM 1.5 and 1.7, sshd with and without a program for the session,
@@ -49,10 +51,18 @@ pub const CLUSTER: Suite = Suite {
         "slurmd",
         "sssd-ldap",
     ],
+    at_rest: SERVICES,
 };
 
-/// Of those, what would start at boot: each is configured, and then started, by
-/// the tests that are about it.
+/// Each suite's Nix, and what a desktop starts programs with.
+pub const WITH_NIX: [Suite; 3] = [
+    Suite::with_nix("nix-bookworm", "bookworm"),
+    Suite::with_nix("nix-trixie", "trixie"),
+    Suite::with_nix("nix-sid", "sid"),
+];
+
+/// Services of the cluster's: each is configured, and then started, by the tests
+/// that are about it.
 const SERVICES: &[&str] = &[
     "autofs",
     "munge",
@@ -122,6 +132,16 @@ impl Suite {
             name: release,
             release,
             besides: &[],
+            at_rest: &[],
+        }
+    }
+
+    const fn with_nix(name: &'static str, release: &'static str) -> Self {
+        Self {
+            name,
+            release,
+            besides: &["gir1.2-gtk-3.0", "libgtk-3-bin", "nix-bin", "python3-gi"],
+            at_rest: &[],
         }
     }
 
@@ -130,15 +150,15 @@ impl Suite {
         let packages = [PACKAGES, self.besides].concat().join(",");
         let packages = format!("--include={packages}");
         let arguments = ARGUMENTS.iter().copied().map(str::to_owned);
-        let besides = (!self.besides.is_empty()).then(|| {
-            let services = SERVICES.join(" ");
+        let at_rest = (!self.at_rest.is_empty()).then(|| {
+            let services = self.at_rest.join(" ");
             format!(
                 "--customize-hook=chroot \"$1\" systemctl disable {services} && \
                  chroot \"$1\" pam-auth-update --package --disable ldap sss"
             )
         });
         arguments
-            .chain(besides)
+            .chain(at_rest)
             .chain([packages, self.release.to_owned()])
             .collect()
     }
