@@ -21,7 +21,7 @@ DOCUMENTS = target/documents
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build demo test test-full matrix fuzz check install uninstall clean
+.PHONY: build demo test test-full matrix benchmark fuzz check install uninstall clean
 
 build:
 	packaging/dependencies build
@@ -57,6 +57,13 @@ matrix: build
 	@kept=tests/matrix/linux-$$(uname -r | cut -d. -f1,2).md; status=0; \
 	packaging/as-root tests/matrix/run >$$kept.new || status=$$?; \
 	mv $$kept.new $$kept; cat $$kept; exit $$status
+
+# How long everything takes beside what it replaces, for docs/performance.md. On
+# a machine with nothing else to do; some minutes.
+benchmark: build
+	packaging/dependencies test
+	$(CARGO) build --quiet --locked --package tests --bins
+	packaging/as-root target/debug/benchmark tests/benchmark/results
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.
