@@ -219,12 +219,15 @@ fn find_place(kernel: &dyn Kernel) -> Result<Place, Error> {
         Some(record) => Place::Derived(record.clone().map(Box::new)),
         None => Place::Private { host_nix: None },
     };
-    match Place::find(kernel) {
-        Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
+    let Ok(place) = Place::find(kernel) else {
+        return Ok(doubtful());
+    };
+    match has_the_systems_root(kernel, &place) {
+        Ok(true) => Ok(place),
         // `setns` would lift a caller out of its own root.
-        Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
-        Ok(_) => Err(Error::OtherRoot),
-        Err(_) => Ok(doubtful()),
+        _ if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
+        Ok(false) => Err(Error::OtherRoot),
+        Err(failed) => Err(failed.into()),
     }
 }
 

@@ -351,8 +351,14 @@ impl Kernel for Linux {
 
     fn entries(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut directory =
-            Dir::openat(directory, ".", flags, Mode::empty()).map_err(failed("open directory"))?;
+        let directory = fcntl::openat(directory, ".", flags, Mode::empty())
+            .map_err(failed("open directory"))?;
+        let number = directory.as_raw_fd();
+        let mut directory = Dir::from_fd(directory).map_err(|errno| {
+            // fdopendir(3) that fails leaves it open, and the library forgets it.
+            drop(own(number));
+            failed("fdopendir")(errno)
+        })?;
         let mut names = Vec::new();
         for entry in directory.iter() {
             let entry = entry.map_err(failed("getdents"))?;
@@ -642,8 +648,8 @@ fn descriptor(answer: libc::c_long, call: &'static str) -> Called<OwnedFd> {
 }
 
 fn own(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: both callers pass a descriptor that the kernel has just made for
-    // this process and that nothing else knows.
+    // SAFETY: all callers pass a descriptor that the kernel has just made for
+    // this process and that nothing else knows, or knows any more.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
