@@ -2,6 +2,7 @@
 //! after their installation.
 
 use std::fs;
+use std::process::Command;
 
 use tests::User;
 use tests::bed::{Bed, CLUSTER, SUITES, Suite};
@@ -143,6 +144,18 @@ fn hand_out_package(bed: &Bed) {
         0o644,
         &User::root(),
     );
+}
+
+/// What `make demo` runs when everything is built.
+#[test]
+fn demo() {
+    if !tests::root_or_skip("demo") {
+        return;
+    }
+    let demo = Command::new(env!("CARGO_BIN_EXE_demo")).output().unwrap();
+    let shown = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{shown}");
+    assert!(shown.ends_with("All of it is so.\n"), "{shown}");
 }
 
 // ---- that it would be seen
