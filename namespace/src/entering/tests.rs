@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::kernel::recorder::Recorder;
 use crate::place::read_marker;
+use crate::reader::{Reading, Request};
 use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 
 const DIRECTORY: &str = "/run/nix-ns/1/1001.9";
@@ -58,6 +59,53 @@ fn a_caller_with_threads_is_refused_unless_the_service_may_have_them() {
         login.enter(&recorder, &FindsStore(&recorder))
     });
     assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
+}
+
+/// As alice's reader, with other answers than at the first login.
+struct FindsMore<'a>(&'a Recorder);
+
+impl Reader for FindsMore<'_> {
+    fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error> {
+        let mut reading = FindsStore(self.0).read(request, groups)?;
+        reading.reply.profile = Some(Profile::State);
+        reading.reply.finding = Finding::Store {
+            path: "/home/alice/nix".into(),
+            environment: false,
+        };
+        Ok(reading)
+    }
+}
+
+#[test]
+fn who_joins_after_an_edit_has_what_is_written_now() {
+    let recorder = Recorder::new();
+    let before = record(enter_by(&recorder, &FindsStore(&recorder)).unwrap());
+    recorder.as_another_thread(100);
+    let edited = Some(Fingerprint {
+        device: 1,
+        inode: 601,
+        size: 1,
+        ctime_seconds: 3,
+        ctime_nanoseconds: 4,
+    });
+    let joined = with_login(&account("alice", 1001), |login| {
+        let login = Login {
+            site: login.site.clone(),
+            participation: login.participation.clone(),
+            site_fingerprint: edited,
+            ..*login
+        };
+        login.enter(&recorder, &FindsMore(&recorder))
+    });
+    let expected = Record {
+        site: edited,
+        environment: false,
+        profile: Some(Profile::State),
+        ..before
+    };
+    let entered = joined.unwrap().entered;
+    assert!(matches!(entered, Entered::Joined(_)), "{entered:?}");
+    assert_eq!(record(entered), expected);
 }
 
 #[test]
