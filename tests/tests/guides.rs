@@ -36,6 +36,12 @@ fn readme(bed: &Bed) {
     bed.follow("README.md");
     assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
     assert_eq!(bed.ssh("bob", "stat -c %U /nix").ok(), "root");
+    let doctor = bed.run("nix-ns doctor");
+    let well = |line: &&str| line.starts_with("ok ") || line.starts_with("note ");
+    let lines = doctor.ok().lines().filter(|line| !line.starts_with(' '));
+    let odd = lines.filter(|line| !well(line) && !line.contains(" pam.lines "));
+    // Debian's runuser, in both of its forms, includes nothing.
+    assert_eq!(odd.collect::<Vec<_>>(), ["all well, with 2 warnings"]);
 }
 
 fn company_server(bed: &Bed) {
