@@ -42,8 +42,11 @@ test: build check
 	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
 	$(MAKE) fuzz SECONDS=10
 
-# Debian's newest suite, and the desktops of all but one.
-LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm
+# Debian's newest suite, and of the desktops all but a few of one suite.
+LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
+	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
+	sddm::autologin sddm::greeter remote::xrdp \
+	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program
 
 # The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
@@ -89,6 +92,12 @@ install:
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.bash $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/_nix-ns $(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
+	# For desktops: tells who has no /nix, and why.
+	install -m 0755 packaging/autostart/nix-ns-notice $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' packaging/autostart/nix-ns-notice.desktop \
+		>$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns $(DESTDIR)$(SYSCONFDIR)/profile.d
@@ -103,7 +112,8 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(MAN_DIR)/man1/nix-ns.1 \
 		$(DESTDIR)$(MAN_DIR)/man1/nix-ns-*.1 $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
-		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
+		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
+		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	-rmdir $(DESTDIR)/nix
 
 clean:

@@ -63,7 +63,7 @@ pub const DESKTOPS: Layer = Layer {
     ],
     in_suite: &[
         ("bookworm", &["freerdp2-x11"]),
-        ("trixie", &["freerdp3-x11"]),
+        ("trixie", &["freerdp3-x11", "gnome-session-xsession"]),
         ("sid", &["freerdp3-x11"]),
     ],
     services: &["gdm", "lightdm", "sddm", "xrdp", "xrdp-sesman"],
