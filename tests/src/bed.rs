@@ -16,4 +16,4 @@ mod tree;
 pub use boot::Bed;
 pub use layer::{DESKTOPS, Layer};
 pub use screen::{Screen, X_SERVER};
-pub use suite::{SUITES, Suite};
+pub use suite::{CLUSTER, SUITES, Suite, WITH_NIX};

@@ -365,6 +365,9 @@ fn the_log_says_who_entered_and_who_was_refused() {
     let _here = Here::set_up(machine);
     machine.run_as("alice", "nix-ns enter true").ok();
     machine.run_as("carol", "nix-ns enter true").fails();
+    machine
+        .run("setpriv --reuid 4242 --clear-groups nix-ns enter true")
+        .fails();
     let log = machine.log();
     for expected in [
         "nix-ns-enter[",
@@ -372,6 +375,7 @@ fn the_log_says_who_entered_and_who_was_refused() {
         "service nix-ns-enter: joined",
         "refused for carol (uid ",
         "no user configuration",
+        "refused for uid 4242: ",
     ] {
         assert!(log.contains(expected), "{expected}: {log}");
     }

@@ -35,6 +35,7 @@ pub const DESKTOPS: Layer = Layer {
         "flatpak",
         "fonts-dejavu-core",
         "gdm3",
+        "gjs",
         "gnome-session",
         "gnome-terminal",
         "gvfs-backends",
@@ -119,7 +120,9 @@ impl Layer {
             .recursive(true)
             .mode(0o700)
             .create(&work)?;
-        let made = Command::new("unshare")
+        // A test run that is killed gives the lock back: nobody may go on then.
+        let made = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "unshare"])
             .args(["--mount", "--pid", "--mount-proc", "--fork", "--kill-child"])
             .args(["--", "sh", "-c", RECIPE, "make-layer"])
             .arg(colons(below))

@@ -5,7 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use tests::bed::{Bed, DESKTOPS, SUITES, Suite};
+use tests::bed::{Bed, CLUSTER, DESKTOPS, SUITES, Suite};
 use tests::root_or_skip;
 
 use crate::household::Household;
@@ -51,7 +51,8 @@ pub fn try_door(module: &str, door: &str, body: fn(&mut Household) -> Tried) {
     if !root_or_skip(&test) {
         return;
     }
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
+    let mut beds = SUITES.into_iter().chain([CLUSTER]);
+    let suite = beds.find(|it| it.name == suite).unwrap();
     let ground = Ground::of(group);
     let tried = catch_unwind(AssertUnwindSafe(|| try_in(suite, &ground, body)));
     match &tried {
