@@ -51,8 +51,11 @@ test: build check
 	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
 	$(MAKE) fuzz SECONDS=10
 
-# Debian's newest suite, and the desktops of all but one.
-LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm
+# Debian's newest suite, and of the desktops all but a few of one suite.
+LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
+	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
+	sddm::autologin sddm::greeter remote::xrdp \
+	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program
 
 # The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
@@ -111,6 +114,12 @@ install:
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.bash $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/_nix-ns $(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
+	# For desktops: tells who has no /nix, and why.
+	install -m 0755 packaging/autostart/nix-ns-notice $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' packaging/autostart/nix-ns-notice.desktop \
+		>$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	install -D -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	install -D -m 0644 packaging/systemd/nix-ns-mount-point.service $(DESTDIR)$(UNIT_DIR)/nix-ns-mount-point.service
 	install -d -m 0755 $(DESTDIR)$(UNIT_DIR)/sysinit.target.wants
@@ -149,7 +158,8 @@ uninstall:
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
 		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh $(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns \
 		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
-		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp
+		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
+		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	-{ [ -z '$(DESTDIR)' ] && grep -qs ' /nix ' /proc/[0-9]*/mountinfo; } || rmdir $(DESTDIR)/nix
 
 # Compiled with Debian's own compiler, without the policy it will be loaded

@@ -55,10 +55,19 @@ impl Bed {
     ///
     /// When its tree cannot be made or it does not boot.
     pub fn boot(suite: Suite) -> io::Result<Self> {
-        Self::boot_from(&Layer::trees(suite, &[])?, suite, None)
+        Self::boot_with(suite, &[])
     }
 
-    /// The same with more packages and a seat that people sit at: with virtual
+    /// The same with more packages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bed::boot`].
+    pub fn boot_with(suite: Suite, layers: &[Layer]) -> io::Result<Self> {
+        Self::boot_from(&Layer::trees(suite, layers)?, suite, None)
+    }
+
+    /// The same with a seat that people sit at: with virtual
     /// terminals, and for graphics. These are the machine's own that this runs
     /// on, so that there is one such system at a time.
     ///
@@ -70,6 +79,7 @@ impl Bed {
         let terminals = locked("terminals")?;
         let bed = Self::boot_from(&trees, suite, Some(terminals))?;
         bed.furnish_seat();
+        bed.install_x_server();
         Ok(bed)
     }
 

@@ -35,6 +35,7 @@ pub const DESKTOPS: Layer = Layer {
         "flatpak",
         "fonts-dejavu-core",
         "gdm3",
+        "gjs",
         "gnome-session",
         "gnome-terminal",
         "gvfs-backends",
@@ -63,7 +64,7 @@ pub const DESKTOPS: Layer = Layer {
     ],
     in_suite: &[
         ("bookworm", &["freerdp2-x11"]),
-        ("trixie", &["freerdp3-x11"]),
+        ("trixie", &["freerdp3-x11", "gnome-session-xsession"]),
         ("sid", &["freerdp3-x11"]),
     ],
     services: &["gdm", "lightdm", "sddm", "xrdp", "xrdp-sesman"],
@@ -119,7 +120,9 @@ impl Layer {
             .recursive(true)
             .mode(0o700)
             .create(&work)?;
-        let made = Command::new("unshare")
+        // A test run that is killed gives the lock back: nobody may go on then.
+        let made = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "unshare"])
             .args(["--mount", "--pid", "--mount-proc", "--fork", "--kill-child"])
             .args(["--", "sh", "-c", RECIPE, "make-layer"])
             .arg(colons(below))

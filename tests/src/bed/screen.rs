@@ -38,7 +38,7 @@ pub struct Screen {
 impl Bed {
     /// Puts the X server there.
     #[track_caller]
-    pub fn install_x_server(&self) {
+    pub(super) fn install_x_server(&self) {
         self.write(X_SERVER, SERVER, 0o755, &User::root());
     }
 
@@ -50,7 +50,8 @@ impl Bed {
             "ss -Hxlp | sed -n 's|.* /tmp/.X11-unix/X\\([0-9]*\\) .*pid=\\([0-9]*\\),.*|\\1 \\2|p' | \
              while read -r number pid; do
                  printf '%s %s ' $number $pid
-                 tr '\\0' '\\n' </proc/$pid/cmdline | sed -n '/^-auth$/{n;p}' | tr -d '\\n'
+                 tr '\\0' '\\n' </proc/$pid/cmdline | \
+                     sed -n \"/^-auth$/{n;s|^[^/]|/proc/$pid/cwd/&|;p}\" | tr -d '\\n'
                  echo
              done",
         );

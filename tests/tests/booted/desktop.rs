@@ -37,8 +37,8 @@ pub struct Manager {
     pub desktop: &'static Desktop,
     /// What makes it log alice in as it starts, or nobody.
     pub configure: fn(&Household, Entry),
-    /// Brings the keyboard from a fresh greeter to alice's password.
-    pub to_password: fn(&Household, &Screen),
+    /// Brings the keyboard from a fresh greeter to a user's password.
+    pub to_password: fn(&Household, &Screen, &str),
 }
 
 /// What a session shows.
@@ -47,18 +47,22 @@ pub struct Desktop {
     pub process: &'static str,
     /// The command that ends it.
     pub end: &'static str,
+    /// The keys by which one looks for programs.
+    pub search: &'static str,
 }
 
 /// A desktop without any wishes for graphics.
 pub const XFCE: Desktop = Desktop {
     process: "xfce4-session",
     end: "xfce4-session-logout --logout",
+    search: "alt+F3",
 };
 
 /// A desktop whose programs are children of the user's service manager.
 pub const GNOME: Desktop = Desktop {
     process: "gnome-shell",
     end: "gnome-session-quit --logout --no-prompt --force",
+    search: "super",
 };
 
 /// How somebody comes to have a session.
@@ -79,7 +83,7 @@ pub fn log_in_and_out(home: &mut Household, manager: &Manager, entry: Entry) -> 
     home.all_are_with(&anchor, &home.alice);
     home.keep_picture(&screen, &format!("{}-{entry:?}", manager.unit));
     drop(anchor);
-    home.log_out(&screen, manager.desktop);
+    home.log_out(&home.alice, &screen, manager.desktop);
     home.stand_up(manager);
     Ok(())
 }
@@ -88,20 +92,32 @@ impl Household {
     /// Starts the display manager, and alice's session: her screen.
     #[track_caller]
     pub fn sit_down(&self, manager: &Manager, entry: Entry) -> Screen {
-        self.autostart_probe();
-        (manager.configure)(self, entry);
-        let start = format!("systemctl start {}", manager.unit);
-        self.bed.run(&start).ok();
+        self.start(manager, entry);
         if entry == Entry::Greeter {
             let greeter = self.greeter_of(manager);
             self.keep_picture(&greeter, &format!("{}-greeter", manager.unit));
             self.is_untouched(manager.greeter);
-            self.log_in_at(&greeter, manager);
+            self.log_in_at(&greeter, manager, "alice");
         }
         let (found, screen) = self.desktop_of(&self.alice);
         let anchor = self.anchor();
         self.is_with(&anchor, &found);
         screen
+    }
+
+    #[track_caller]
+    pub fn start(&self, manager: &Manager, entry: Entry) {
+        self.autostart_probe();
+        (manager.configure)(self, entry);
+        // lightdm waits for servers of its own that are gone already.
+        let file = format!("/etc/systemd/system/{}.service.d/bed.conf", manager.unit);
+        let patience = "[Service]\nTimeoutStopSec=5\n";
+        self.bed.write(&file, patience, 0o644, &User::root());
+        let start = format!(
+            "systemctl daemon-reload && systemctl start {}",
+            manager.unit
+        );
+        self.bed.run(&start).ok();
     }
 
     /// Stops the display manager.
@@ -116,7 +132,7 @@ impl Household {
     /// Configures a display manager's X server and gives alice and bob a program
     /// that their desktops start by themselves: the probe.
     #[track_caller]
-    fn autostart_probe(&self) {
+    pub fn autostart_probe(&self) {
         for user in [&self.alice, &self.bob] {
             let entry = format!(
                 "[Desktop Entry]\nType=Application\nName=Probe\nExec={PROBE} {AUTOSTART}.{}\n",
@@ -170,20 +186,47 @@ impl Household {
         shown().expect("it was there")
     }
 
-    /// Types alice's password at a greeter.
+    /// Types name and password at a greeter.
     #[track_caller]
-    pub fn log_in_at(&self, greeter: &Screen, manager: &Manager) {
-        let began = || {
-            let classes = "loginctl --no-legend list-sessions -o json | tr '{' '\\n'";
-            let sessions = self.bed.run(classes).stdout;
-            sessions.contains("\"alice\"")
-        };
-        self.insist("alice's session", began, || {
-            (manager.to_password)(self, greeter);
+    pub fn log_in_at(&self, greeter: &Screen, manager: &Manager, user: &str) {
+        let is_there = format!("pgrep -u {user} -x {}", manager.desktop.process);
+        let began = || !self.bed.run(&is_there).stdout.is_empty();
+        self.insist(&format!("{user}'s desktop"), began, || {
+            (manager.to_password)(self, greeter, user);
             sleep(BLINK);
             self.bed.type_at(greeter, PASSWORD);
             self.bed.press_at(greeter, "Return");
         });
+    }
+
+    /// Types alice's password where that is asked for.
+    #[track_caller]
+    pub fn unlock(&self, screen: &Screen, unlocked: impl Fn() -> bool) {
+        self.insist("the screen to be unlocked", unlocked, || {
+            self.bed.type_at(screen, PASSWORD);
+            self.bed.press_at(screen, "Return");
+        });
+    }
+
+    /// Opens a terminal that says what is on `/nix`, for a picture.
+    #[track_caller]
+    pub fn show_where(&self, screen: &Screen, picture: &str) {
+        let shown = || {
+            self.bed
+                .run("pgrep -u alice -f sleep.900")
+                .stdout
+                .lines()
+                .count()
+                > 0
+        };
+        let script = "#!/bin/sh\nPS4='$ '\nset -x\nfindmnt -no TARGET,SOURCE /nix\n\
+                      readlink -f ~/.nix-profile/bin/zebraclock\nsleep 900\n";
+        let file = "/usr/local/bin/where-am-i";
+        self.bed.write(file, script, 0o755, &User::root());
+        let terminal = "xterm -geometry 100x12+60+300 -e where-am-i";
+        self.launch(screen, terminal, shown);
+        sleep(BLINK);
+        self.keep_picture(screen, picture);
     }
 
     /// Where a terminal's program is that the desktop's launcher starts.
@@ -198,12 +241,29 @@ impl Household {
         })
     }
 
-    /// Has the desktop's launcher start a program: both have it on the same keys.
+    /// Has the desktop's launcher start a command: both have it on the same keys.
     #[track_caller]
     pub fn launch(&self, screen: &Screen, command: &str, started: impl Fn() -> bool) {
-        self.insist(command, started, || {
+        self.look_up(screen, "alt+F2", command, started);
+    }
+
+    /// Types something into what these keys open, and takes what that finds.
+    #[track_caller]
+    pub fn look_up(&self, screen: &Screen, keys: &str, text: &str, came: impl Fn() -> bool) {
+        self.insist(text, came, || {
             self.bed.press_at(screen, "Escape");
-            self.bed.press_at(screen, "alt+F2");
+            self.bed.press_at(screen, keys);
+            sleep(BLINK);
+            self.bed.type_at(screen, text);
+            sleep(BLINK);
+            self.bed.press_at(screen, "Return");
+        });
+    }
+
+    /// Types a command into the terminal that is in front.
+    #[track_caller]
+    pub fn insist_in_terminal(&self, screen: &Screen, command: &str, done: impl Fn() -> bool) {
+        self.insist(command, done, || {
             sleep(BLINK);
             self.bed.type_at(screen, command);
             self.bed.press_at(screen, "Return");
@@ -211,11 +271,9 @@ impl Household {
     }
 
     #[track_caller]
-    pub fn log_out(&self, screen: &Screen, desktop: &Desktop) {
-        let ended = || {
-            let is_there = format!("pgrep -u alice -x {}", desktop.process);
-            self.bed.run(&is_there).stdout.is_empty()
-        };
+    pub fn log_out(&self, user: &User, screen: &Screen, desktop: &Desktop) {
+        let is_there = format!("pgrep -u {} -x {}", user.name, desktop.process);
+        let ended = || self.bed.run(&is_there).stdout.is_empty();
         self.launch(screen, desktop.end, ended);
     }
 

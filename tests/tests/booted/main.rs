@@ -5,6 +5,7 @@
 //! prints doors by beds; a door that a suite does not have passes, and is named
 //! with the reason there.
 
+mod applications;
 mod cell;
 mod desktop;
 mod household;
@@ -17,6 +18,8 @@ mod helper;
 mod homes;
 mod jobs;
 mod lightdm;
+mod nix_program;
+mod remote;
 mod sddm;
 mod session;
 mod slurm;
@@ -65,9 +68,10 @@ beds! {
         homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
             made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
             activated_by_homed;
-        lightdm: autologin, greeter;
-        sddm: autologin, greeter;
-        gdm: autologin, password;
+        lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, nix_program;
+        sddm: autologin, greeter, nix_program;
+        remote: vnc, xrdp;
+        gdm: autologin, password, terminal_by_the_shell, lock_and_unlock, broken_configuration, nix_program;
     }
 }
 

@@ -6,6 +6,7 @@ use tests::bed::X_SERVER;
 use crate::cell::Tried;
 use crate::desktop::{Entry, Manager, XFCE, log_in_and_out};
 use crate::household::Household;
+use crate::nix_program::found_and_started;
 
 const SDDM: Manager = Manager {
     unit: "sddm",
@@ -14,7 +15,7 @@ const SDDM: Manager = Manager {
     configure,
     // It shows all users, and asks the last one, or else the first, for the
     // password.
-    to_password: |_, _| (),
+    to_password: |_, _, _| (),
 };
 
 pub fn autologin(home: &mut Household) -> Tried {
@@ -23,6 +24,10 @@ pub fn autologin(home: &mut Household) -> Tried {
 
 pub fn greeter(home: &mut Household) -> Tried {
     log_in_and_out(home, &SDDM, Entry::Greeter)
+}
+
+pub fn nix_program(home: &mut Household) -> Tried {
+    found_and_started(home, &SDDM)
 }
 
 #[track_caller]
