@@ -25,7 +25,7 @@ POLICY = target/selinux
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build programs selinux demo test test-full matrix fuzz check \
+.PHONY: build programs selinux demo test test-full matrix benchmark fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
 	dist deb rpm clean
 
@@ -70,6 +70,13 @@ matrix: build
 	@kept=tests/matrix/linux-$$(uname -r | cut -d. -f1,2).md; status=0; \
 	packaging/as-root tests/matrix/run >$$kept.new || status=$$?; \
 	mv $$kept.new $$kept; cat $$kept; exit $$status
+
+# How long everything takes beside what it replaces, for docs/performance.md. On
+# a machine with nothing else to do; some minutes.
+benchmark: build
+	packaging/dependencies test
+	$(CARGO) build --quiet --locked --package tests --bins
+	packaging/as-root target/debug/benchmark tests/benchmark/results
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.

@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use config::{Account, Participation, ServiceRules, Site};
 use nix::errno::Errno;
@@ -10,7 +11,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::Recorder;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileLinks};
 use crate::reader::{Reading, Reply};
 use crate::references::Scan;
 
@@ -43,7 +44,7 @@ impl Reader for FindsStoreOf<'_> {
         Ok(Reading {
             reply: Reply {
                 user,
-                profile: None,
+                profile: ProfileLinks::look(self.0, Path::new("/home/alice")).profile(None),
                 finding,
             },
             directory: Some(self.0.store_directory()),
@@ -102,7 +103,7 @@ pub(crate) fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -
         site_fingerprint: None,
         participation,
         rules: ServiceRules::built_in("sshd"),
-        host: "host",
+        host: &|| "host".to_owned(),
         privileged_files: &NoFiles,
         door: Door::Pam,
     })
