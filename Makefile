@@ -27,7 +27,7 @@ export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
 .PHONY: build programs selinux demo test test-full matrix benchmark fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
-	dist deb rpm clean
+	dist deb rpm release clean
 
 build:
 	packaging/dependencies build
@@ -62,6 +62,8 @@ test-full: test
 	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
+	packaging/release/check-reproducible
+	packaging/release/supply-chain
 	$(MAKE) fuzz
 
 # Every door in every booted system: a table, which is kept for this kernel.
@@ -161,6 +163,11 @@ selinux:
 dist deb rpm:
 	packaging/dependencies package
 	packaging/release/$@
+
+# All of it, checked, with the record of what is in it and sums.
+release:
+	packaging/dependencies package
+	packaging/release/all
 
 clean:
 	$(CARGO) clean
