@@ -66,7 +66,6 @@ test-full: test
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
 	packaging/release/check-reproducible
-	packaging/release/supply-chain
 	$(MAKE) fuzz
 
 # Every door in every booted system: a table, which is kept for this kernel.
