@@ -59,7 +59,7 @@ pub enum WithoutNix {
 }
 
 impl Opened {
-    pub(crate) const fn without(left: Left, why: WithoutNix) -> Self {
+    pub(crate) fn without(left: Left, why: WithoutNix) -> Self {
         Self {
             left,
             entered: Entered::None(why),
@@ -109,5 +109,50 @@ impl Entered {
             Self::Built(_, unbound) | Self::BuiltAlone(_, unbound, _) => unbound,
             Self::Stayed(_) | Self::Joined(_) | Self::None(_) => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn the_line_says_what_whose_and_how() {
+        let session = "alice";
+        let line = |left, entered| {
+            let opened = Opened {
+                left,
+                entered,
+                profile: None,
+            };
+            opened.describe(&session)
+        };
+        let record = || {
+            Box::new(Record {
+                path: "/home/alice/ni\nx".into(),
+                ..record()
+            })
+        };
+        let prefix = r"/nix is /home/alice/ni\u{a}x for alice: ";
+        for (entered, how) in [
+            (Entered::Stayed(record()), "already there"),
+            (Entered::Joined(record()), "joined"),
+            (Entered::Built(record(), Vec::new()), "built"),
+            (
+                Entered::BuiltAlone(record(), Vec::new(), "why".to_owned()),
+                "built for this session alone (why)",
+            ),
+        ] {
+            assert_eq!(line(Left::Nothing, entered), format!("{prefix}{how}"));
+        }
+        assert_eq!(
+            line(Left::ToHost, Entered::Joined(record())),
+            format!("{prefix}joined, left a user's /nix for the host's")
+        );
+        assert_eq!(
+            line(Left::Nothing, Entered::None(WithoutNix::DisabledByUser)),
+            "no /nix for alice: the user configuration says enable = false"
+        );
     }
 }

@@ -16,6 +16,33 @@ use crate::{Machine, User};
 /// Languages of blocks that a reader acts by.
 const LANGUAGES: [&str; 4] = ["sh", "pam", "text", "toml"];
 
+/// The Markdown files that people read, as paths in this project.
+///
+/// # Panics
+///
+/// When one cannot be found.
+#[must_use]
+pub fn pages() -> Vec<String> {
+    let mut pages: Vec<String> = [
+        "README.md",
+        "SECURITY.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+    ]
+    .map(str::to_owned)
+    .into();
+    for folder in ["docs", "docs/guides"] {
+        for entry in fs::read_dir(workspace().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                pages.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    pages
+}
+
 /// A block, and what is done with it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {

@@ -2,10 +2,11 @@
 //! after their installation.
 
 use std::fs;
+use std::process::Command;
 
 use tests::User;
-use tests::bed::{Bed, SUITES};
-use tests::guide::{How, Step, is_shown, steps};
+use tests::bed::{Bed, CLUSTER, SUITES, Suite};
+use tests::guide::{How, Step, is_shown, pages, steps};
 use tests::package::{deb, workspace};
 
 macro_rules! suites {
@@ -35,6 +36,12 @@ fn readme(bed: &Bed) {
     bed.follow("README.md");
     assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
     assert_eq!(bed.ssh("bob", "stat -c %U /nix").ok(), "root");
+    let doctor = bed.run("nix-ns doctor");
+    let well = |line: &&str| line.starts_with("ok ") || line.starts_with("note ");
+    let lines = doctor.ok().lines().filter(|line| !line.starts_with(' '));
+    let odd = lines.filter(|line| !well(line) && !line.contains(" pam.lines "));
+    // Debian's runuser, in both of its forms, includes nothing.
+    assert_eq!(odd.collect::<Vec<_>>(), ["all well, with 2 warnings"]);
 }
 
 fn company_server(bed: &Bed) {
@@ -66,9 +73,64 @@ fn by_hand(bed: &Bed) {
     assert_eq!(odd, [""; 0]);
 }
 
+/// On a node that has Slurm already, and nothing of this.
+#[test]
+fn cluster() {
+    if !tests::root_or_skip("cluster") {
+        return;
+    }
+    let bed = boot_bed(CLUSTER);
+    hand_out_package(&bed);
+    start_slurm(&bed);
+    bed.follow("docs/guides/cluster.md");
+    let batch = "sbatch --wait --output=job.out --wrap 'stat -c %U /nix' >/dev/null; cat job.out";
+    assert_eq!(bed.ssh("alice", batch).ok(), "alice");
+    assert_eq!(bed.ssh("bob", "srun stat -c %U /nix").ok(), "root");
+    bed.run("scancel --user=alice; systemctl stop slurmd slurmctld munge")
+        .ok();
+}
+
+const SLURM: &str = "\
+ClusterName=cluster
+SlurmctldHost=cluster
+SlurmUser=slurm
+StateSaveLocation=/var/spool/slurmctld
+SlurmdSpoolDir=/var/spool/slurmd
+NodeName=cluster CPUs=8
+PartitionName=all Nodes=ALL Default=YES State=UP
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+ReturnToService=2
+";
+
+fn start_slurm(bed: &Bed) {
+    let root = User::root();
+    bed.write("/etc/slurm/slurm.conf", SLURM, 0o644, &root);
+    bed.write(
+        "/etc/slurm/cgroup.conf",
+        "CgroupPlugin=cgroup/v1\n",
+        0o644,
+        &root,
+    );
+    // No name is looked up where there is only a loopback device.
+    let network = "ip link add node type veth peer name wire && ip link set wire up && \
+                   ip link set node up && ip addr add 10.1.0.1/24 dev node && \
+                   echo 10.1.0.1 cluster >>/etc/hosts";
+    bed.run(network).ok();
+    let start = "install -d -o slurm /var/spool/slurmctld && install -d /var/spool/slurmd && \
+                 systemctl start munge slurmctld slurmd";
+    bed.run(start).ok();
+    let idle = || bed.run("sinfo -h -o %T").stdout.trim() == "idle";
+    bed.wait_until("the node to be idle", idle);
+}
+
 /// A system with somebody who may do everything, and two who may not.
 fn boot(suite: &str) -> Bed {
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
+    boot_bed(SUITES.into_iter().find(|it| it.name == suite).unwrap())
+}
+
+fn boot_bed(suite: Suite) -> Bed {
     let bed = Bed::boot(suite).unwrap_or_else(|error| panic!("{error}"));
     for user in ["admin", "alice", "bob"] {
         bed.user(user);
@@ -90,13 +152,28 @@ fn hand_out_package(bed: &Bed) {
     );
 }
 
+/// What `make demo` runs when everything is built.
+#[test]
+fn demo() {
+    if !tests::root_or_skip("demo") {
+        return;
+    }
+    let demo = Command::new(env!("CARGO_BIN_EXE_demo")).output().unwrap();
+    let shown = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{shown}");
+    assert!(shown.ends_with("All of it is so.\n"), "{shown}");
+}
+
 // ---- that it would be seen
 
-/// Every block in every page says what is done with it.
+/// Every block of what people follow says what is done with it.
 #[test]
 fn every_block_is_accounted_for() {
     let mut tried = 0;
-    for page in pages() {
+    let followed = |page: &String| {
+        page.starts_with("docs/guides/") || ["README.md", "docs/pam.md"].contains(&page.as_str())
+    };
+    for page in pages().into_iter().filter(followed) {
         let markdown = fs::read_to_string(workspace().join(&page)).unwrap();
         let steps = steps(&markdown).unwrap_or_else(|error| panic!("{page}, {error}"));
         tried += steps
@@ -175,25 +252,4 @@ fn headings(markdown: &str) -> Vec<String> {
                 .replace(' ', "-")
         })
         .collect()
-}
-
-fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = [
-        "README.md",
-        "SECURITY.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-    ]
-    .map(str::to_owned)
-    .into();
-    for folder in ["docs", "docs/guides"] {
-        for entry in fs::read_dir(workspace().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".md") {
-                pages.push(format!("{folder}/{name}"));
-            }
-        }
-    }
-    pages
 }

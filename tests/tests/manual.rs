@@ -8,11 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tests::guide;
+use tests::package::workspace;
+
 // ---- their form
 
 #[test]
 fn mandoc_has_nothing_to_complain_of() {
-    for page in pages() {
+    let beside_them = workspace().join("packaging/pam/nix-ns-pam.8");
+    for page in pages().into_iter().chain([beside_them]) {
         let output = run(Command::new("mandoc").args(["-T", "lint"]).arg(&page));
         // Which pages are installed on this machine says nothing about these.
         let elsewhere = ["referenced manual not found", "outdated mandoc.db"];
@@ -86,15 +90,7 @@ fn every_refusal_is_explained() {
 
 #[test]
 fn every_option_and_choice_of_the_command_is_explained() {
-    let help = run(Command::new(built("nix-ns")).arg("--help"));
-    let (_, subcommands) = text(&help).split_once("Commands:\n").unwrap();
-    let subcommands: BTreeSet<String> = subcommands
-        .lines()
-        .map_while(|line| line.strip_prefix("  "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
-        .collect();
+    let subcommands = subcommands();
     for subcommand in &subcommands {
         let page: &'static str = format!("nix-ns-{subcommand}.1").leak();
         let help = run(Command::new(built("nix-ns")).args([subcommand, "--help"]));
@@ -107,6 +103,58 @@ fn every_option_and_choice_of_the_command_is_explained() {
         names(page, heading, ".It Cm ", choices.collect()).agree();
     }
     names("nix-ns.1", ".Sh COMMANDS", ".It Ic ", subcommands).agree();
+}
+
+/// `nix-ns ...` in the middle of a sentence, in any page of Markdown.
+#[test]
+fn every_command_that_a_page_names_is_there() {
+    let known = subcommands();
+    let mut seen = 0;
+    for page in guide::pages() {
+        let markdown = fs::read_to_string(workspace().join(&page)).expect("of this project");
+        for command in commands(&markdown) {
+            let (subcommand, options) = command.split_first().expect("one word at least");
+            assert!(known.contains(subcommand), "{command:?} in {page}");
+            let help = run(Command::new(built("nix-ns")).args([subcommand, "--help"]));
+            let there = self::options(text(&help));
+            let wrong = options.iter().find(|option| !there.contains(*option));
+            assert_eq!(wrong, None, "{command:?} in {page}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    let stale = "as `sudo nix-ns fix --all-users` and `nix-ns` do";
+    assert_eq!(commands(stale), [["fix", "--all-users"]]);
+}
+
+/// The subcommand and the options of each.
+fn commands(markdown: &str) -> Vec<Vec<String>> {
+    // Blocks are run, not read.
+    let prose = markdown.split("```").step_by(2);
+    let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let commands = spans.filter_map(|span| {
+        let words = span.strip_prefix("sudo ").unwrap_or(span);
+        let words: Vec<&str> = words.strip_prefix("nix-ns ")?.split_whitespace().collect();
+        let (subcommand, rest) = words.split_first()?;
+        let options = rest.iter().filter(|word| word.starts_with("--"));
+        subcommand.starts_with(char::is_alphabetic).then(|| {
+            let all = [subcommand].into_iter().chain(options);
+            all.map(|word| (*word).to_owned()).collect()
+        })
+    });
+    commands.collect()
+}
+
+/// What `nix-ns --help` lists.
+fn subcommands() -> BTreeSet<String> {
+    let help = run(Command::new(built("nix-ns")).arg("--help"));
+    let (_, list) = text(&help).split_once("Commands:\n").unwrap();
+    list.lines()
+        .map_while(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -236,7 +284,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/documents/man")
+    workspace().join("target/documents/man")
 }
 
 #[track_caller]
@@ -245,7 +293,7 @@ fn read(page: &Path) -> String {
 }
 
 fn built(name: &str) -> PathBuf {
-    let release = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release");
+    let release = || workspace().join("target/release");
     let directory = env::var_os("NIX_NS_BUILT").map_or_else(release, PathBuf::from);
     directory.join(name)
 }

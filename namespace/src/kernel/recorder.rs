@@ -87,6 +87,8 @@ struct State {
     blind: bool,
     /// Whether namespaces have no number but that of their inode.
     old: bool,
+    /// A free number of a namespace.
+    given_again: Option<u64>,
     kept: (PathBuf, BTreeMap<OsString, OsString>),
     missing: Vec<&'static str>,
     running: u32,
@@ -133,6 +135,7 @@ impl Recorder {
             table: |table| table,
             blind: false,
             old: false,
+            given_again: None,
             kept: Default::default(),
             missing: Vec::new(),
             running: 1,
@@ -253,6 +256,11 @@ impl Recorder {
     /// A kernel before Linux 6.11, or one again.
     pub(crate) fn be_old(&self, old: bool) {
         self.0.borrow_mut().old = old;
+    }
+
+    /// The number of a namespace that is gone is the next one's.
+    pub(crate) fn give_again(&self, namespace: u64) {
+        self.0.borrow_mut().given_again = Some(namespace);
     }
 
     /// Takes capabilities away.
@@ -591,7 +599,8 @@ impl Kernel for Recorder {
     fn unshare_mounts(&self) -> Called<()> {
         self.call("unshare CLONE_NEWNS", |state| {
             let copy = state.here().clone();
-            let id = state.take_number();
+            let again = state.given_again.take();
+            let id = again.unwrap_or_else(|| state.take_number());
             state.namespaces.insert(id, copy);
             state.current = id;
             Ok(())
@@ -825,6 +834,9 @@ impl Kernel for Recorder {
                 .unwrap_or_default())
         })
     }
+    fn entries_again(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
+        self.entries(directory)
+    }
     fn make_directory(&self, path: &Path, _: u32) -> Called<()> {
         self.call("mkdir", |state| {
             state.links.entry(path.to_owned()).or_default();
@@ -925,7 +937,7 @@ impl Kernel for Recorder {
             let lost = LostWithIdentity {
                 parent_death_signal: 0,
                 dumpable: 1,
-                effective: caps::CapsHashSet::new(),
+                effective: rustix::thread::CapabilitySet::empty(),
             };
             let before = state.identity;
             state.identity = identity;

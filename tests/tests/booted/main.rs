@@ -9,7 +9,9 @@ mod cell;
 mod desktop;
 mod household;
 
+mod accounts;
 mod console;
+mod containers;
 mod gdm;
 mod helper;
 mod homes;
@@ -49,6 +51,7 @@ beds! {
     {
         ssh: command, shell_with_terminal, sftp, multiplexed;
         console: login, login_of_root;
+        containers: that_may_not_mount;
         su: su, su_login, su_to_root, su_login_to_root, runuser;
         sudo: sudo_to_root, sudo_i_to_root, sudo_u, sudo_i_u, pkexec_to_root, pkexec_to_another;
         helper: runuser, service_with_user, dropbear, by_sudo;
@@ -74,5 +77,6 @@ beds! {
         slurm: srun, sbatch, job_array, interactive, adopted_login, srun_in_own_namespace,
             sbatch_in_own_namespace, job_array_in_own_namespace, interactive_in_own_namespace,
             adopted_login_in_own_namespace, lines_that_keep_jobs_from_starting;
+        accounts: from_ldap_by_nslcd, from_ldap_by_sssd, from_ldap_that_is_slow_and_then_gone;
     }
 }

@@ -87,7 +87,7 @@ pub fn the_doctor_finds_the_lines(bed: &Bed) {
     for said in [
         "systemd --user enters",
         "leave first, enter last",
-        "as in the README, or equivalent",
+        "as in pam_nixns(8), or equivalent",
         "no other line skips the module's",
         "in every service that changes the user",
     ] {

@@ -38,7 +38,10 @@ pub fn installed_and_enabled_it_gives_a_nix_and_removed_it_leaves_nothing(bed: &
     assert_eq!(manager.namespace, anchor.namespace);
     assert_eq!(bed.ssh("alice", "sudo stat -c %U /nix").ok(), "root");
     let doctor = bed.run("nix-ns doctor");
-    for said in ["leave first, enter last", "as in the README, or equivalent"] {
+    for said in [
+        "leave first, enter last",
+        "as in pam_nixns(8), or equivalent",
+    ] {
         assert!(doctor.stdout.contains(said), "{said}: {doctor}");
     }
     // As an upgrade does it.
