@@ -112,6 +112,12 @@ pub fn enter(account: &Account, wish: Wish, notices: &mut dyn Write) -> Result<(
         before: &before,
     }
     .furnish()?;
+    // A root directory of our own making is nobody's to have mount points of root's.
+    if nix != NixHere::Missing {
+        for unbound in namespace::bind(&Linux, &own.binds)? {
+            let _ = writeln!(notices, "nix-ns: {}: {unbound}", config::SITE_FILE);
+        }
+    }
     if wish.isolation == Isolation::Lockdown {
         loopback::bring_up()?;
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use config::{Bind, is_root};
+use config::{Bind, Binds, is_root};
 use nix::errno::Errno;
 
 use crate::error::{Error, shown};
@@ -58,9 +58,18 @@ struct Ready {
     covered: Remembered,
 }
 
+/// Copies of all sources that are to be had.
+#[derive(Debug)]
+pub(crate) struct Trees {
+    trees: Vec<Tree>,
+    /// What is done without. A cluster has one site configuration, and not every
+    /// node has a graphics card.
+    pub(crate) unbound: Vec<Unbound>,
+}
+
 /// An unattached copy of a source.
 #[derive(Debug)]
-pub(crate) struct Tree {
+struct Tree {
     mount: OwnedFd,
     ready: Ready,
     /// Flags still to be set after attaching, on kernels that cannot before.
@@ -196,13 +205,8 @@ fn check_step(
     Ok((file, found))
 }
 
-/// Makes the copies of every source, as long as they can be made: a descriptor
-/// from before `unshare` can no longer be bound after it (EINVAL), a tree can.
-pub(crate) fn prepare(
-    kernel: &dyn Kernel,
-    table: &MountTable,
-    bind: Bind,
-) -> Result<Option<Tree>, Unbound> {
+/// Makes the copy of a source; nothing, if it is in place.
+fn prepare(kernel: &dyn Kernel, table: &MountTable, bind: Bind) -> Result<Option<Tree>, Unbound> {
     let Some(ready) = check(kernel, table, bind)? else {
         return Ok(None);
     };
@@ -224,12 +228,60 @@ pub(crate) fn prepare(
     }))
 }
 
+/// Mounts every bind in the mount namespace that the caller has just made for
+/// itself, and tells which ones it does without.
+///
+/// # Errors
+/// A failing call, or [`Error::Unverified`]: the namespace must not be used.
+pub fn bind(kernel: &dyn Kernel, binds: &Binds) -> Result<Vec<Unbound>, Error> {
+    let mut trees = Trees::prepare(kernel, binds)?;
+    trees.attach(kernel)?;
+    let table = MountTable::parse(&kernel.mount_table()?);
+    trees.verify(kernel, &table)?;
+    Ok(trees.unbound)
+}
+
+impl Trees {
+    /// Everything that can be done before `unshare`: a descriptor from before can
+    /// no longer be bound after it (EINVAL), a tree can.
+    pub(crate) fn prepare(kernel: &dyn Kernel, binds: &Binds) -> Called<Self> {
+        let (mut trees, mut unbound) = (Vec::new(), Vec::new());
+        if binds.iter().next().is_some() {
+            let table = MountTable::parse(&kernel.mount_table()?);
+            for bind in binds.iter() {
+                match prepare(kernel, &table, bind) {
+                    Ok(tree) => trees.extend(tree),
+                    Err(why) => unbound.push(why),
+                }
+            }
+        }
+        Ok(Self { trees, unbound })
+    }
+
+    pub(crate) fn attach(&mut self, kernel: &dyn Kernel) -> Called<()> {
+        for tree in std::mem::take(&mut self.trees) {
+            match tree.attach(kernel)? {
+                Ok(()) => self.trees.push(tree),
+                Err(why) => self.unbound.push(why),
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::Unverified`], if the kernel does not show all that was attached.
+    pub(crate) fn verify(&self, kernel: &dyn Kernel, table: &MountTable) -> Result<(), Error> {
+        let mut trees = self.trees.iter();
+        trees.try_for_each(|tree| tree.verify(kernel, table))
+    }
+}
+
 impl Tree {
     /// Attaches it in the caller's new namespace. Only root could have exchanged
     /// the target since.
     /// What the kernel does not attach is done without; what it attaches, it has to
     /// give its flags as well.
-    pub(crate) fn attach(&self, kernel: &dyn Kernel) -> Called<Result<(), Unbound>> {
+    fn attach(&self, kernel: &dyn Kernel) -> Called<Result<(), Unbound>> {
         let target = &self.ready.target;
         if let Err(failed) = kernel.attach(self.mount.as_fd(), target) {
             return Ok(Err(self.not_attached(failed)));
@@ -240,11 +292,8 @@ impl Tree {
         Ok(Ok(()))
     }
 
-    /// Whether the kernel shows that directory there, with these flags.
-    ///
-    /// # Errors
-    /// [`Error::Unverified`].
-    pub(crate) fn verify(&self, kernel: &dyn Kernel, table: &MountTable) -> Result<(), Error> {
+    /// The kernel shows that directory there, with these flags.
+    fn verify(&self, kernel: &dyn Kernel, table: &MountTable) -> Result<(), Error> {
         let Ready {
             remembered,
             root,

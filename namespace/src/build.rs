@@ -59,7 +59,7 @@ pub(crate) fn build(kernel: &dyn Kernel, plan: &Plan) -> Result<Built, Error> {
         Ok(record) => Ok(Built {
             record,
             way_back,
-            unbound: trees.unbound,
+            unbound: trees.binds.unbound,
         }),
         Err(error) => {
             way_back.return_there(kernel).map_err(Error::NoWayBack)?;
@@ -72,8 +72,7 @@ pub(crate) fn build(kernel: &dyn Kernel, plan: &Plan) -> Result<Built, Error> {
 struct Trees {
     store: Tree,
     marker: Tree,
-    binds: Vec<binds::Tree>,
-    unbound: Vec<Unbound>,
+    binds: binds::Trees,
 }
 
 struct Tree {
@@ -99,29 +98,11 @@ fn prepare(kernel: &dyn Kernel, plan: &Plan) -> Called<Trees> {
         mount: kernel.new_memory_tree()?,
         pending: None,
     };
-    let (binds, unbound) = prepare_binds(kernel, plan.binds)?;
     Ok(Trees {
         store,
         marker,
-        binds,
-        unbound,
+        binds: binds::Trees::prepare(kernel, plan.binds)?,
     })
-}
-
-/// A cluster has one site configuration, and not every node has a graphics card:
-/// what is not there is done without.
-fn prepare_binds(kernel: &dyn Kernel, binds: &Binds) -> Called<(Vec<binds::Tree>, Vec<Unbound>)> {
-    let (mut trees, mut unbound) = (Vec::new(), Vec::new());
-    if binds.iter().next().is_some() {
-        let table = MountTable::parse(&kernel.mount_table()?);
-        for bind in binds.iter() {
-            match binds::prepare(kernel, &table, bind) {
-                Ok(tree) => trees.extend(tree),
-                Err(why) => unbound.push(why),
-            }
-        }
-    }
-    Ok((trees, unbound))
 }
 
 /// Whether the flags are still to be set: before Linux 5.12 they cannot be
@@ -155,12 +136,7 @@ fn furnish(
     kernel.set_propagation(Propagation::Slave)?;
     kernel.set_propagation(Propagation::Shared)?;
     attach(kernel, &trees.store, Path::new(NIX))?;
-    for tree in std::mem::take(&mut trees.binds) {
-        match tree.attach(kernel)? {
-            Ok(()) => trees.binds.push(tree),
-            Err(why) => trees.unbound.push(why),
-        }
-    }
+    trees.binds.attach(kernel)?;
     let record = describe(kernel, plan, origin)?;
     mark(kernel, &trees.marker, &record)?;
     verify(kernel, plan.store, &trees.binds, &record)?;
@@ -222,7 +198,7 @@ fn mark(kernel: &dyn Kernel, tree: &Tree, record: &Record) -> Called<()> {
 fn verify(
     kernel: &dyn Kernel,
     store: &CheckedStore,
-    binds: &[binds::Tree],
+    binds: &binds::Trees,
     record: &Record,
 ) -> Result<(), Error> {
     if read_marker(kernel) != Some(Some(record.clone())) {
@@ -245,9 +221,7 @@ fn verify(
             "nosuid, nodev and the flags of its file system on /nix",
         ));
     }
-    binds
-        .iter()
-        .try_for_each(|tree| tree.verify(kernel, &table))
+    binds.verify(kernel, &table)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ mod registry;
 mod store;
 mod way_back;
 
-pub use binds::{Unbound, check_bind};
+pub use binds::{Unbound, bind, check_bind};
 pub use error::{Error, Gravity};
 pub use host::{check_host, refusals};
 pub use kernel::{Kernel, Linux};

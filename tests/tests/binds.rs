@@ -69,6 +69,11 @@ fn every_door_leads_to_it() {
         format!("su - alice -c 'cat {LIBRARY}'"),
         format!("setpriv --reuid alice --regid alice --init-groups nix-ns enter cat {LIBRARY}"),
         format!("ssh alice@localhost cat {LIBRARY}"),
+        // By a user namespace, though the setuid program is there.
+        format!(
+            "setpriv --reuid alice --regid alice --init-groups \
+             nix-ns enter --user-namespace cat {LIBRARY} 2>/dev/null"
+        ),
         // On top of another tool's namespace, and there again.
         format!("unshare --mount su alice -c 'cat {LIBRARY}'"),
     ] {

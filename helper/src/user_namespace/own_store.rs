@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use config::{Account, Participation, Refusal, SITE_FILE, Site, UidRange};
+use config::{Account, Binds, Participation, Refusal, SITE_FILE, Site, UidRange};
 use namespace::kernel::Walk;
 use namespace::reader::{Finding, Request};
 use namespace::{CheckedStore, Kernel, Linux, StoreRules};
@@ -16,6 +16,7 @@ use crate::site::{host_name, memberships};
 pub(super) struct OwnStore {
     pub(super) store: CheckedStore,
     pub(super) overridden: BTreeSet<Refusal>,
+    pub(super) binds: Binds,
 }
 
 impl OwnStore {
@@ -51,6 +52,7 @@ impl OwnStore {
         Ok(Self {
             store: CheckedStore::check(&Linux, directory, &rules)?,
             overridden: site.override_refusals,
+            binds: site.binds,
         })
     }
 }
