@@ -83,6 +83,10 @@ impl Mount {
         let [_dash, kind, source, options, ..] = file_system else {
             return None;
         };
+        let root = match *kind {
+            b"nfs" | b"nfs4" => directory_of_server(source).unwrap_or(root),
+            _ => root,
+        };
         Some(Self {
             id: parse_decimal(std::str::from_utf8(id).ok()?)?,
             device: String::from_utf8_lossy(device).into_owned(),
@@ -128,6 +132,14 @@ impl Mount {
                 .unwrap_or(u32::MAX)
         })
     }
+}
+
+/// Of a directory on NFS the kernel prints `/` as the root of its mount
+/// (`nfs_show_path`, fs/nfs/super.c), and which directory it is after the name of
+/// the server (`nfs_show_devname`): `[fd00::1]:/srv/homes/alice`.
+fn directory_of_server(source: &[u8]) -> Option<&[u8]> {
+    let colon = source.windows(2).position(|pair| pair == b":/")?;
+    source.get(colon.checked_add(1)?..)
 }
 
 fn parse_flags(text: &[u8]) -> MountFlags {
@@ -220,6 +232,24 @@ not a line\n";
         );
         assert_eq!(nix.root_of(Path::new("/nix")), Some("/srv/x".into()));
         assert_eq!(nix.root_of(Path::new("/nixos")), None);
+    }
+
+    #[test]
+    fn the_root_of_a_mount_of_nfs_is_the_servers_directory() {
+        let table = b"7 1 0:9 / /net/homes rw - nfs4 10.9.0.2:/srv/homes rw\n\
+                      8 1 0:9 / /nix rw - nfs4 10.9.0.2:/srv/homes/a\\040b/nix rw\n\
+                      9 1 0:9 / /x rw - nfs [fd00::1]:/ rw\n";
+        let table = MountTable::parse(table);
+        let store = table
+            .by_id(7)
+            .unwrap()
+            .root_of(Path::new("/net/homes/a b/nix"));
+        assert_eq!(store.as_ref(), Some(&table.by_id(8).unwrap().root));
+        assert_eq!(
+            table.by_id(8).unwrap().root,
+            Path::new("/srv/homes/a b/nix")
+        );
+        assert_eq!(table.by_id(9).unwrap().root, Path::new("/"));
     }
 
     #[test]

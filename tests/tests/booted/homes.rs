@@ -109,6 +109,34 @@ pub fn activated_by_homed(home: &mut Household) -> Tried {
     Ok(())
 }
 
+/// Mounted by the automounter when the login first looks at it, behind a link of
+/// root's; other people's homes are mounted when a session looks at them, and
+/// seen in it.
+pub fn mounted_by_autofs(home: &mut Household) -> Tried {
+    let root = User::root();
+    home.bed
+        .write("/etc/auto.master", "/auto /etc/auto.homes\n", 0o644, &root);
+    let map = "* -fstype=bind :/srv/homes/&\n";
+    home.bed.write("/etc/auto.homes", map, 0o644, &root);
+    home.bed
+        .run("mv /home /srv/homes && ln -s /auto /home && systemctl start autofs")
+        .ok();
+    let session = home.anchor();
+    assert!(home.bed.mount_table().contains(" /auto/alice "));
+    assert!(!home.bed.mount_table().contains(" /auto/bob "));
+    let found = home.behind(|probe| home.bed.ssh("alice", probe));
+    home.is_with(&session, &found);
+    let other = home.bed.ssh("alice", "stat -c %U /home/bob");
+    assert_eq!(other.ok(), "bob");
+    assert!(home.bed.mount_table().contains(" /auto/bob "));
+    drop(session);
+    home.has_left("alice");
+    home.bed
+        .run("systemctl stop autofs && rm /home && mv /srv/homes /home")
+        .ok();
+    Ok(())
+}
+
 impl Household {
     /// A PAM profile of Debian's, as its package would; the module's lines stay
     /// around it.

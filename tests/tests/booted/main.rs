@@ -81,6 +81,7 @@ beds! {
         slurm: srun, sbatch, job_array, interactive, adopted_login, srun_in_own_namespace,
             sbatch_in_own_namespace, job_array_in_own_namespace, interactive_in_own_namespace,
             adopted_login_in_own_namespace, lines_that_keep_jobs_from_starting;
+        homes: mounted_by_autofs;
         accounts: from_ldap_by_nslcd, from_ldap_by_sssd, from_ldap_that_is_slow_and_then_gone;
     }
 }
