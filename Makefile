@@ -21,7 +21,7 @@ DOCUMENTS = target/documents
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build demo test test-full matrix fuzz check install uninstall clean
+.PHONY: build demo test test-full matrix faults fuzz check install uninstall clean
 
 build:
 	packaging/dependencies build
@@ -39,15 +39,16 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- --skip sid::
+	packaging/as-root $(CARGO) test --workspace --locked -- --skip sid:: --skip long::
 	$(MAKE) fuzz SECONDS=10
 
 # The same, and what takes too long for every change: Debian's newest suite, each
 # check of the hostile suite taken away and seen to be caught, the oldest
-# compiler, the other architecture, and fuzzing.
+# compiler, the other architecture, long runs of failures, and fuzzing.
 test-full: test
 	packaging/as-root $(CARGO) test --package tests --test booted --locked -- sid::
 	packaging/as-root tests/hostile/prove
+	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- long::
 	packaging/as-root packaging/check-portability
 	$(MAKE) fuzz
 
@@ -57,6 +58,13 @@ matrix: build
 	@kept=tests/matrix/linux-$$(uname -r | cut -d. -f1,2).md; status=0; \
 	packaging/as-root tests/matrix/run >$$kept.new || status=$$?; \
 	mv $$kept.new $$kept; cat $$kept; exit $$status
+
+# Every failure that can be made, every kill, a hundred thousand sessions and a
+# crowd: the totals. Takes an hour or two.
+faults: build
+	packaging/dependencies test
+	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- \
+		--nocapture --test-threads 1
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.
