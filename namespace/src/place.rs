@@ -48,7 +48,12 @@ impl Place {
     /// # Errors
     /// When the kernel does not say which namespace the thread is in.
     pub fn find(kernel: &dyn Kernel) -> Called<Self> {
-        if let Some(marker) = read_marker(kernel) {
+        Self::of(kernel, read_marker(kernel))
+    }
+
+    /// The same, by a marker that was read.
+    pub(crate) fn of(kernel: &dyn Kernel, marker: Option<Option<Record>>) -> Called<Self> {
+        if let Some(marker) = marker {
             return Ok(match marker {
                 Some(record) if is_current(kernel, &record)? => Self::Nix(Box::new(record)),
                 record => Self::Derived(record.map(Box::new)),

@@ -54,6 +54,8 @@ pub struct Record {
     pub environment: bool,
     /// The profile that the user had then.
     pub profile: Option<Profile>,
+    /// Which binds of the site's it was to have.
+    pub binds: u64,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -72,7 +74,7 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} root={} nix={} store={} host={} site={} user={} environment={} profile={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} root={} nix={} store={} host={} site={} user={} environment={} profile={} binds={} path=",
             self.uid,
             self.namespace,
             self.inode,
@@ -85,6 +87,7 @@ impl Record {
             fingerprint_to_text(self.user),
             self.environment,
             Profile::to_text(self.profile),
+            self.binds,
         ));
         text.push(&self.path);
         text
@@ -115,6 +118,7 @@ impl Record {
             user: parse_fingerprint(fact("user")?)?,
             environment: fact("environment")?.parse().ok()?,
             profile: Profile::parse(fact("profile")?)?,
+            binds: fact("binds").and_then(parse_decimal)?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -204,6 +208,7 @@ pub(crate) mod tests {
             }),
             environment: true,
             profile: Some(Profile::Home),
+            binds: 0,
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -315,6 +320,7 @@ pub(crate) mod tests {
             user: fingerprint,
             environment: false,
             profile: Some(Profile::State),
+            binds: u64::MAX,
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

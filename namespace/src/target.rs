@@ -22,7 +22,6 @@ pub struct Target {
     pub participation: Participation,
     site_fingerprint: Option<Fingerprint>,
     rules: ServiceRules,
-    host: String,
 }
 
 impl Target {
@@ -55,7 +54,6 @@ impl Target {
             participation,
             site_fingerprint,
             rules,
-            host: host_name(),
         }
     }
 
@@ -77,7 +75,6 @@ impl Target {
             participation: Participation::NotAllowed,
             site_fingerprint: None,
             rules: ServiceRules::default(),
-            host: String::new(),
         }
     }
 
@@ -90,7 +87,7 @@ impl Target {
             site_fingerprint: self.site_fingerprint,
             participation: self.participation.clone(),
             rules: self.rules,
-            host: &self.host,
+            host: &host_name,
             privileged_files: &HostFiles,
             door,
         }
@@ -108,4 +105,25 @@ fn host_name() -> String {
     nix::unistd::gethostname()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_shown_in_one_line() {
+        let mut target = Target::nobody("ss\nhd".to_owned());
+        target.account.name = "al\u{1b}ice".to_owned();
+        assert_eq!(
+            target.to_string(),
+            r"al\u{1b}ice (uid 65534), service ss\u{a}hd"
+        );
+    }
+
+    #[test]
+    fn the_host_is_named_as_the_kernel_has_it() {
+        let kernels = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(host_name(), kernels.trim_end());
+    }
 }

@@ -6,8 +6,9 @@ use namespace::reader::SpawnedReader;
 use namespace::{Door, Error, Gravity, Linux, Target};
 
 use crate::arguments::Arguments;
+use crate::code::Code;
 use crate::environment;
-use crate::pam::{Code, Pam, Priority, groups_of};
+use crate::pam::{Pam, Priority, groups_of};
 use crate::report;
 
 /// `pam_open_session`, for either line.

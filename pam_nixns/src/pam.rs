@@ -11,7 +11,7 @@ use std::ptr::{NonNull, null, null_mut};
 
 use config::Account;
 use pam_sys::raw::{pam_get_item, pam_get_user, pam_getenv, pam_putenv};
-use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
+use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle};
 
 // Absent from pam-sys 0.5; `security/pam_ext.h` and `security/pam_modutil.h` of
 // Linux-PAM 1.0 and later.
@@ -30,22 +30,6 @@ unsafe extern "C" {
         user: *const c_char,
         group: *const c_char,
     ) -> c_int;
-}
-
-/// What the module answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
-    /// The session is where it belongs.
-    Success,
-    /// The session is where it was, and that is right.
-    Ignore,
-    /// The session is on another user's `/nix`, or must not start without its
-    /// own: it must not start.
-    SystemError,
-    /// The way back failed: the session must not start.
-    Abort,
-    /// A bug was caught before the session was moved.
-    ServiceError,
 }
 
 /// Severity of a log line.
@@ -68,18 +52,6 @@ const LOG_PATIENCE_MILLISECONDS: c_int = 1000;
 pub(crate) struct Pam {
     handle: NonNull<PamHandle>,
     silent: bool,
-}
-
-impl Code {
-    pub(crate) const fn number(self) -> c_int {
-        (match self {
-            Self::Success => PamReturnCode::SUCCESS,
-            Self::Ignore => PamReturnCode::IGNORE,
-            Self::SystemError => PamReturnCode::SYSTEM_ERR,
-            Self::Abort => PamReturnCode::ABORT,
-            Self::ServiceError => PamReturnCode::SERVICE_ERR,
-        }) as c_int
-    }
 }
 
 impl Pam {

@@ -18,14 +18,17 @@
 mod accounts;
 mod alone;
 pub mod bed;
+pub mod benchmark;
 mod command;
 mod files;
+pub mod guide;
 pub mod hostile;
 mod install;
 mod installer;
 pub mod kernel;
 mod machine;
 mod output;
+pub mod package;
 mod pam;
 mod pam_host;
 pub mod real_nix;

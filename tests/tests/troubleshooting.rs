@@ -127,7 +127,9 @@ fn every_line_of_the_module_has_its_entry() {
     let page = words(&page("troubleshooting.md"));
     let mut count = 0;
     for source in all_sources() {
-        if !source.to_string_lossy().contains("pam_nixns") {
+        let module = source.to_string_lossy().contains("pam_nixns");
+        // A page of the manual is no message.
+        if !module || source.ends_with("manual.rs") {
             continue;
         }
         let text = fs::read_to_string(&source).expect("of this project");

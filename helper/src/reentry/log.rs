@@ -11,9 +11,17 @@ use super::{Error, SERVICE};
 
 type Log = Logger<LoggerBackend, Formatter3164>;
 
-/// Who went where.
+/// Who went where, and what of the site's they do without.
 pub(super) fn entered(target: &Target, opened: &Opened) {
-    write(|logger| logger.info(opened.describe(target)));
+    write(|logger| {
+        for unbound in opened.entered.unbound() {
+            let file = config::SITE_FILE;
+            logger.warning(format!(
+                "without a directory for {target}: {file}: {unbound}"
+            ))?;
+        }
+        logger.info(opened.describe(target))
+    });
 }
 
 /// Who did not, as far as that is known, and why.

@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use config::{Account, Participation, ServiceRules, Site};
 use nix::errno::Errno;
@@ -10,7 +11,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::Recorder;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileLinks};
 use crate::reader::{Reading, Reply};
 use crate::references::Scan;
 
@@ -43,7 +44,7 @@ impl Reader for FindsStoreOf<'_> {
         Ok(Reading {
             reply: Reply {
                 user,
-                profile: None,
+                profile: ProfileLinks::look(self.0, Path::new("/home/alice")).profile(None),
                 finding,
             },
             directory: Some(self.0.store_directory()),
@@ -102,7 +103,7 @@ pub(crate) fn with_login<T>(account: &Account, then: impl FnOnce(&Login) -> T) -
         site_fingerprint: None,
         participation,
         rules: ServiceRules::built_in("sshd"),
-        host: "host",
+        host: &|| "host".to_owned(),
         privileged_files: &NoFiles,
         door: Door::Pam,
     })
@@ -118,7 +119,7 @@ pub(crate) fn enter(recorder: &Recorder) -> Result<Opened, Error> {
 fn the_first_login_builds_in_this_order() {
     let recorder = Recorder::new();
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
     let calls = recorder.calls();
     let order = [
         "open_tree",
@@ -197,7 +198,7 @@ fn the_environment_is_given_only_where_site_and_user_want_it() {
         };
         let wanted = (site_wants && user_wants).then_some(Profile::Home);
         let built = enter(&FindsStoreOf(&recorder, user_wants));
-        assert!(matches!(built.entered, Entered::Built(_)), "{built:?}");
+        assert!(matches!(built.entered, Entered::Built(..)), "{built:?}");
         assert_eq!(built.profile, wanted);
         recorder.as_another_thread(100);
         let joined = enter(&NobodyAsks);
@@ -213,7 +214,7 @@ fn a_namespace_whose_nix_was_covered_is_not_joined() {
     recorder.cover_nix();
     recorder.as_another_thread(101);
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
 }
 
 #[test]
@@ -472,6 +473,55 @@ fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
         let (opened, on_host) = after_an_edit(&Says(finding)).unwrap();
         assert!(matches!(opened.entered, Entered::None(_)), "{opened:?}");
         assert!(on_host && opened.left == Left::ToHost);
+    }
+}
+
+#[test]
+fn a_user_who_stays_has_the_environment_of_today() {
+    let recorder = in_alices();
+    recorder.alter("/home/alice/.config/nix-ns/config.toml", |file| {
+        file.size = 1;
+    });
+    let today = Says(Finding::Store {
+        path: "/x".into(),
+        environment: false,
+    });
+    let before = read_marker(&recorder).flatten().unwrap();
+    let stayed = with_login(&account("alice", 1001), |login| {
+        login.may_stay(
+            &recorder,
+            &today,
+            &Record {
+                profile: Some(Profile::State),
+                ..before.clone()
+            },
+        )
+    });
+    let expected = Record {
+        environment: false,
+        profile: None,
+        ..before
+    };
+    assert_eq!(stayed.unwrap(), Some(Box::new(expected)));
+}
+
+/// What a user asks for by a command must be no way out of a sandbox; what PAM
+/// asks for must not leave them on somebody's `/nix` in one.
+#[test]
+fn a_command_leads_out_of_no_sandbox() {
+    let alice = account("alice", 1001);
+    for recorder in [Recorder::new(), in_alices()] {
+        assert!(refuse_sandbox(&recorder).is_ok());
+        recorder.unshare_mounts().unwrap();
+        let before = recorder.position();
+        assert!(matches!(refuse_sandbox(&recorder), Err(Error::Sandboxed)));
+        let by_command = |login: &mut Login| login.door = Door::Command;
+        let entered = with_other_login(&alice, by_command, |login| {
+            login.enter(&recorder, &FindsStore(&recorder))
+        });
+        assert!(matches!(entered, Err(Error::Sandboxed)), "{entered:?}");
+        assert_eq!(recorder.position(), before);
+        assert!(enter(&recorder).is_ok());
     }
 }
 

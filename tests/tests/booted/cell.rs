@@ -5,13 +5,19 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use tests::bed::{SUITES, Suite};
+use tests::bed::{CLUSTER, SUITES, Suite};
 use tests::root_or_skip;
 
 use crate::household::Household;
 
 /// Where results are to be left: a file a cell.
 const RESULTS: &str = "NIX_NS_MATRIX";
+
+/// Doors that one sits in front of.
+const SEATED: [&str; 3] = ["lightdm", "sddm", "gdm"];
+
+/// Where a kernel has virtual terminals.
+const TERMINALS: &str = "/dev/tty0";
 
 /// Why there is no such door in a bed.
 pub struct NotThere(pub String);
@@ -28,8 +34,10 @@ pub fn try_door(module: &str, door: &str, body: fn(&mut Household) -> Tried) {
     if !root_or_skip(&test) {
         return;
     }
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
-    let tried = catch_unwind(AssertUnwindSafe(|| try_in(suite, body)));
+    let mut beds = SUITES.into_iter().chain([CLUSTER]);
+    let suite = beds.find(|it| it.name == suite).unwrap();
+    let seated = SEATED.contains(&group);
+    let tried = catch_unwind(AssertUnwindSafe(|| try_in(suite, seated, body)));
     match &tried {
         Ok(Ok(())) => write_down(&test, "passed"),
         Ok(Err(NotThere(reason))) => write_down(&test, &format!("not available: {reason}")),
@@ -40,8 +48,12 @@ pub fn try_door(module: &str, door: &str, body: fn(&mut Household) -> Tried) {
     }
 }
 
-fn try_in(suite: Suite, body: fn(&mut Household) -> Tried) -> Tried {
-    let mut household = Household::move_in(suite);
+fn try_in(suite: Suite, seated: bool, body: fn(&mut Household) -> Tried) -> Tried {
+    let mut household = match seated {
+        true if Path::new(TERMINALS).exists() => Household::move_in_to_sit_down(suite),
+        true => return Err(NotThere("no virtual terminals on this machine".into())),
+        false => Household::move_in(suite),
+    };
     write_down(&format!("{}::packages", suite.name), &household.packages());
     let tried = body(&mut household);
     if tried.is_ok() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tests::bed::{Bed, Suite};
+use tests::bed::{Bed, DESKTOPS, Suite};
 use tests::whereabouts::{COMMON, PROBE, Stay, Whereabouts};
 use tests::{Output, User};
 
@@ -27,7 +27,18 @@ pub struct Household {
 impl Household {
     /// Boots and furnishes a bed.
     pub fn move_in(suite: Suite) -> Self {
-        let bed = Bed::boot(suite).unwrap_or_else(|error| panic!("{error}"));
+        Self::furnish(Bed::boot(suite).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The same with desktops, and a seat to sit at.
+    pub fn move_in_to_sit_down(suite: Suite) -> Self {
+        let bed = Bed::boot_with_seat(suite, &[DESKTOPS]);
+        let home = Self::furnish(bed.unwrap_or_else(|error| panic!("{error}")));
+        home.bed.install_x_server();
+        home
+    }
+
+    fn furnish(bed: Bed) -> Self {
         let root = User::root();
         bed.write("/etc/systemd/logind.conf.d/bed.conf", LOGIND, 0o644, &root);
         bed.write("/etc/polkit-1/rules.d/bed.rules", POLKIT, 0o644, &root);
