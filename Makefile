@@ -25,7 +25,7 @@ POLICY = target/selinux
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build programs selinux demo test test-full matrix benchmark fuzz check \
+.PHONY: build programs selinux demo test test-full matrix faults benchmark fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
 	dist deb rpm release clean
 
@@ -48,7 +48,7 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
+	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %) --skip $(ENDLESS)
 	$(MAKE) fuzz SECONDS=10
 
 # Debian's newest suite, and of the desktops all but a few of one suite.
@@ -56,6 +56,8 @@ LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
 	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
 	sddm::autologin sddm::greeter remote::xrdp \
 	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program
+# Failures, crowds and a hundred thousand sessions.
+ENDLESS = long::
 
 # The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
@@ -64,6 +66,7 @@ test-full: test
 	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
 	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
 	packaging/as-root tests/hostile/prove
+	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- $(ENDLESS)
 	packaging/as-root packaging/check-portability
 	packaging/release/check-reproducible
 	$(MAKE) fuzz
@@ -81,6 +84,13 @@ benchmark: build
 	packaging/dependencies test
 	$(CARGO) build --quiet --locked --package tests --bins
 	packaging/as-root target/debug/benchmark tests/benchmark/results
+
+# Every failure that can be made, every kill, a hundred thousand sessions and a
+# crowd: the totals. Takes an hour or two; docs/faults has what came of it.
+faults: build
+	packaging/dependencies test
+	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- \
+		--nocapture --test-threads 1
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.

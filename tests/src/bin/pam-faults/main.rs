@@ -292,10 +292,15 @@ impl Tally {
 fn stay_on_one_processor() -> nix::Result<()> {
     let mut one = CpuSet::new();
     let usable = sched_getaffinity(Pid::from_raw(0))?;
-    let last = (0..CpuSet::count())
-        .rev()
-        .find(|it| usable.is_set(*it) == Ok(true));
-    one.set(last.unwrap_or_default())?;
+    let usable: Vec<usize> = (0..CpuSet::count())
+        .filter(|it| usable.is_set(*it) == Ok(true))
+        .collect();
+    // Several of these at a time are not all to be on the same.
+    let turn = usize::try_from(Pid::parent().as_raw()).unwrap_or_default();
+    let chosen = turn
+        .checked_rem(usable.len())
+        .and_then(|turn| usable.get(turn));
+    one.set(chosen.copied().unwrap_or_default())?;
     sched_setaffinity(Pid::from_raw(0), &one)
 }
 
