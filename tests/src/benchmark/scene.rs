@@ -45,6 +45,7 @@ const NAMESPACES: &str = "\
 
 const MOUNTS: &str = r#"<?xml version="1.0" encoding="utf-8" ?>
 <pam_mount>
+<debug enable="0" />
 <volume user="erin" path="/srv/store" mountpoint="/srv/mounted" options="bind" />
 <mkmountpoint enable="0" />
 </pam_mount>
