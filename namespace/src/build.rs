@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::kernel::{
     CallFailed, Called, FileIdentity, Kernel, MountFlags, NamespaceId, Propagation, Task,
 };
-use crate::mount_table::MountTable;
+use crate::mount_table::Mount;
 use crate::place::{marker, marker_link_name, read_marker};
 use crate::profile::Profile;
 use crate::record::{FileId, Record};
@@ -209,9 +209,8 @@ fn verify(
     if remembered.mount != record.nix || !remembered.is(&store.remembered) {
         return Err(Error::Unverified("the store directory on /nix"));
     }
-    let table = MountTable::parse(&kernel.mount_table()?);
-    let mount = table
-        .by_id(kernel.mount_number(nix.as_fd())?)
+    let table = kernel.mount_table()?;
+    let mount = Mount::find(&table, kernel.mount_number(nix.as_fd())?)
         .ok_or(Error::Unverified("a mount on /nix"))?;
     if mount.point != Path::new(NIX) || mount.root != store.root {
         return Err(Error::Unverified("the store directory on /nix"));

@@ -67,6 +67,15 @@ impl MountTable {
 }
 
 impl Mount {
+    /// The mount with this number, of the kernel's text: a first session looks for
+    /// one, and the others may be ten thousand.
+    pub(crate) fn find(text: &[u8], id: u64) -> Option<Self> {
+        let number = format!("{id} ");
+        text.split(|byte| *byte == b'\n')
+            .filter(|line| line.starts_with(number.as_bytes()))
+            .find_map(Self::parse)
+    }
+
     fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         // A variable number of propagation fields ends with a lone dash.
@@ -207,6 +216,14 @@ not a line\n";
         assert!(!table.by_id(31).unwrap().shared);
         assert!(table.by_id(31).unwrap().flags.read_only);
         assert_eq!(table.by_id(31).unwrap().fuse_user(), None);
+    }
+
+    #[test]
+    fn one_mount_is_found_as_it_is_in_the_whole_table() {
+        let table = MountTable::parse(TABLE);
+        for id in [1, 2, 22, 30, 31, 3, 310] {
+            assert_eq!(Mount::find(TABLE, id).as_ref(), table.by_id(id), "{id}");
+        }
     }
 
     #[test]

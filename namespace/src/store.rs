@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::error::Error;
 use crate::kernel::{Kernel, MountFlags, Remembered};
-use crate::mount_table::{Mount, MountTable};
+use crate::mount_table::Mount;
 use crate::record::LONGEST_PATH;
 
 /// File systems that are the kernel's own doing: some hand a user directories
@@ -96,14 +96,14 @@ impl CheckedStore {
         };
         check_directory(&path, &remembered, rules.account)?;
         check_below_roots(kernel, &path, rules.roots)?;
-        let table = MountTable::parse(&kernel.mount_table()?);
+        let table = kernel.mount_table()?;
         let number = kernel.mount_number(directory.as_fd())?;
         // A user can mount what they like in a user namespace of their own and
         // send a directory of that; it is in no table of this namespace.
-        let mount = table.by_id(number).ok_or_else(|| {
+        let mount = Mount::find(&table, number).ok_or_else(|| {
             Error::not_a_place_for_nix(&path, "is on a mount of another mount namespace: choose a directory that every session sees")
         })?;
-        check_file_system(&path, mount, rules.overridden)?;
+        check_file_system(&path, &mount, rules.overridden)?;
         let root = mount.root_of(&path).ok_or_else(|| {
             Error::not_a_place_for_nix(
                 &path,

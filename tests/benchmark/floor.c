@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -45,6 +46,8 @@ static struct timespec begun, busy_before;
 
 static void start(void)
 {
+	/* As pam-stopwatch does. */
+	usleep(1000);
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &busy_before);
 }
@@ -142,7 +145,11 @@ static void be_selected(uid_t uid)
 static int refer(const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
-	return syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	int file, tries = 0;
+	do
+		file = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	while (file < 0 && errno == EAGAIN && ++tries < 3);
+	return file;
 }
 
 static void get_capabilities(struct __user_cap_data_struct *held)

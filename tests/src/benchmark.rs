@@ -73,6 +73,19 @@ impl Extent {
         at_once: 500,
         all_peers: true,
     };
+    /// What a machine with other things to do has time for.
+    pub const BRIEF: Self = Self {
+        rounds: 20,
+        mounts: &[26, 1_000, 10_000],
+        logins: 25,
+        files: 10_000,
+        processes: 1_000,
+        works: 2,
+        users_of_disk: &[10, 40],
+        crowd: 300,
+        at_once: 100,
+        all_peers: true,
+    };
     /// Whether everything can be measured: a few seconds, and no number worth
     /// reading.
     pub const QUICK: Self = Self {

@@ -240,7 +240,7 @@ fn a_login_killed_at_any_instant_harms_no_later_one() {
     let machine = machine_or_skip!();
     set_up(&machine);
     let trace = |options: &str| format!("strace -o /root/trace {options} pam-host host alice");
-    // Twice: the first reads what the others remember, and is far longer.
+    // The first scans the system's files, and makes calls that no later one does.
     machine.run(&trace("")).ok();
     machine.run(&trace("")).ok();
     let mounts = machine.mount_table();

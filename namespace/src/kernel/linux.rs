@@ -35,6 +35,8 @@ const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 /// Absent from nix; `include/uapi/linux/openat2.h`, Linux 5.12.
 const RESOLVE_CACHED: u64 = 0x20;
+/// How often a walk in the caches alone is tried.
+const CACHED_TRIES: u32 = 3;
 /// `FSCONFIG_SET_STRING`, `FSCONFIG_CMD_CREATE` of `include/uapi/linux/mount.h`.
 const FSCONFIG_SET_STRING: libc::c_uint = 1;
 const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
@@ -332,7 +334,20 @@ impl Kernel for Linux {
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC | follow)
             .resolve(resolve);
-        fcntl::openat2(fcntl::AT_FDCWD, path, how).map_err(failed("openat2"))
+        let open = || fcntl::openat2(fcntl::AT_FDCWD, path, how).map_err(failed("openat2"));
+        let is_lost = |opened: &Called<OwnedFd>| {
+            resolve.contains(cached)
+                && matches!(opened, Err(failed) if failed.errno == Errno::EAGAIN)
+        };
+        // Not only for what is not cached: any rename and any mount on the machine
+        // that falls into it ends such a walk (`rename_lock` and `mount_lock` in
+        // fs/namei.c). A login would ask the reader for that.
+        (1..CACHED_TRIES).fold(
+            open(),
+            |opened, _| {
+                if is_lost(&opened) { open() } else { opened }
+            },
+        )
     }
 
     fn refer_to_working_directory(&self) -> Called<OwnedFd> {

@@ -105,7 +105,36 @@ fn settled() -> f64 {
     }
 }
 
+/// Of this run's own control group where the kernel counts by group, as others
+/// may be at work; else of the whole system.
 fn allocated() -> f64 {
+    of_the_group().unwrap_or_else(of_the_system)
+}
+
+fn of_the_group() -> Option<f64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = |kind: &str| {
+        let line = groups.lines().find(|line| line.contains(kind))?;
+        Some(line.splitn(3, ':').nth(2)?.to_owned())
+    };
+    // control-group v1, "memory.txt"; v2, "cgroup-v2.rst"
+    let first = || {
+        let file = format!(
+            "/sys/fs/cgroup/memory{}/memory.kmem.usage_in_bytes",
+            path(":memory:")?
+        );
+        fs::read_to_string(file).ok()?.trim().parse::<f64>().ok()
+    };
+    let second = || {
+        let text = fs::read_to_string(format!("/sys/fs/cgroup{}/memory.stat", path("0::")?));
+        let text = text.ok()?;
+        let bytes = text.lines().find_map(|line| line.strip_prefix("kernel "));
+        bytes?.parse::<f64>().ok()
+    };
+    Some(first().or_else(second)? / 1024.0)
+}
+
+fn of_the_system() -> f64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let of = |name: &str| -> f64 {
         text.lines()

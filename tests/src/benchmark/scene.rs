@@ -45,9 +45,32 @@ const NAMESPACES: &str = "\
 
 const MOUNTS: &str = r#"<?xml version="1.0" encoding="utf-8" ?>
 <pam_mount>
+<debug enable="0" />
 <volume user="erin" path="/srv/store" mountpoint="/srv/mounted" options="bind" />
 <mkmountpoint enable="0" />
 </pam_mount>
+"#;
+
+/// One process for all of them.
+const CROWD: &str = r#"
+my ($first, $count) = @ARGV;
+open my $users, '>>', '/etc/passwd' or die;
+open my $groups, '>>', '/etc/group' or die;
+for my $i (0 .. $count - 1) {
+    my $id = $first + $i;
+    print $users "u$i:x:$id:$id\::/home/u$i:/bin/sh
+";
+    print $groups "u$i:x:$id:
+";
+    for my $path ("/home/u$i", "/home/u$i/.config", "/home/u$i/.config/nix-ns") {
+        mkdir $path, 0700 and chown $id, $id, $path or die;
+    }
+    my $file = "/home/u$i/.config/nix-ns/config.toml";
+    open my $out, '>', $file or die;
+    chown $id, $id, $file or die;
+    chmod 0600, $file or die;
+}
+close $_ or die for $users, $groups;
 "#;
 
 /// The uid of `u0`.
@@ -155,18 +178,8 @@ impl Scene {
     /// Adds users `u0`, `u1` and so on, who take part.
     #[track_caller]
     pub fn add_crowd(&self, count: u32) {
-        self.run(&format!(
-            "for i in $(seq 0 {last}); do
-                uid=$(({FIRST_OF_CROWD} + i))
-                echo u$i:x:$uid:$uid::/home/u$i:/bin/sh >>/etc/passwd
-                echo u$i:x:$uid: >>/etc/group
-                mkdir -p /home/u$i/.config/nix-ns
-                : >/home/u$i/.config/nix-ns/config.toml
-                chmod 700 /home/u$i
-                chown -R $uid:$uid /home/u$i
-            done",
-            last = count.saturating_sub(1)
-        ));
+        self.0.write("/srv/crowd", CROWD, 0o644, &User::root());
+        self.run(&format!("perl /srv/crowd {FIRST_OF_CROWD} {count}"));
     }
 
     /// Opens sessions of the crowd, by `pam-stopwatch hold` or `crowd`, `each` for

@@ -1,4 +1,5 @@
-//! Measures everything and keeps it: `benchmark DIRECTORY`, as root.
+//! Measures everything and keeps it: `benchmark [--brief | --quick]
+//! DIRECTORY`, as root.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (extent, directory) = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [directory] => (Extent::FULL, directory),
+        ["--brief", directory] => (Extent::BRIEF, directory),
         ["--quick", directory] => (Extent::QUICK, directory),
-        _ => return Err("benchmark [--quick] DIRECTORY".into()),
+        _ => return Err("benchmark [--brief | --quick] DIRECTORY".into()),
     };
     if !tests::root_or_skip("benchmark") {
         return Err("a throw-away machine needs root".into());

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -11,6 +12,9 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use crate::pam::{self, Flags, Handle};
+
+/// Long enough to be woken up anew.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// One thing to be done.
 #[derive(Debug, Clone)]
@@ -89,6 +93,11 @@ impl Open {
     pub fn new(service: &str, user: &str) -> io::Result<Self> {
         let begun = Instant::now();
         let mut handle = Handle::start(service, user)?;
+        let start = begun.elapsed();
+        // A login waits for the network and the disk before. Without that it would
+        // be at the end of its slice here, and on a busy machine lose the processor
+        // to whoever comes next.
+        sleep(A_MOMENT);
         let started = Instant::now();
         let busy = processor_time()?;
         let code = handle.open(Flags::None);
@@ -102,7 +111,7 @@ impl Open {
         Ok(Self {
             handle,
             times: Times {
-                start: started - begun,
+                start,
                 open,
                 busy,
                 close: Duration::ZERO,
