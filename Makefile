@@ -25,9 +25,9 @@ POLICY = target/selinux
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build programs selinux demo test test-full matrix fuzz check \
+.PHONY: build programs selinux demo test test-full matrix benchmark fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
-	dist deb rpm clean
+	dist deb rpm release clean
 
 build:
 	packaging/dependencies build
@@ -65,6 +65,8 @@ test-full: test
 	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
+	packaging/release/check-reproducible
+	packaging/release/supply-chain
 	$(MAKE) fuzz
 
 # Every door in every booted system: a table, which is kept for this kernel.
@@ -73,6 +75,13 @@ matrix: build
 	@kept=tests/matrix/linux-$$(uname -r | cut -d. -f1,2).md; status=0; \
 	packaging/as-root tests/matrix/run >$$kept.new || status=$$?; \
 	mv $$kept.new $$kept; cat $$kept; exit $$status
+
+# How long everything takes beside what it replaces, for docs/performance.md. On
+# a machine with nothing else to do; some minutes.
+benchmark: build
+	packaging/dependencies test
+	$(CARGO) build --quiet --locked --package tests --bins
+	packaging/as-root target/debug/benchmark tests/benchmark/results
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.
@@ -164,6 +173,11 @@ selinux:
 dist deb rpm:
 	packaging/dependencies package
 	packaging/release/$@
+
+# All of it, checked, with the record of what is in it and sums.
+release:
+	packaging/dependencies package
+	packaging/release/all
 
 clean:
 	$(CARGO) clean

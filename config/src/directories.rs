@@ -3,10 +3,10 @@
 //! sudoers file under the same rule.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::root_uid::{is_root, is_root_hidden};
 use crate::{Error, owned_file};
@@ -20,8 +20,11 @@ pub(crate) fn check(file: &Path) -> Result<(), Error> {
         file: file.to_owned(),
         source,
     };
-    for directory in above(file).map_err(unreadable)? {
-        let metadata = fs::metadata(&directory).map_err(unreadable)?;
+    let above = match without_links(file) {
+        Some(above) => above,
+        None => through_links(file).map_err(unreadable)?,
+    };
+    for (directory, metadata) in above {
         let mode = owned_file::permissions(&metadata);
         // In a user namespace without root, / itself may have been made for it, and
         // cannot be root's.
@@ -37,6 +40,31 @@ pub(crate) fn check(file: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The directories above a file that has no link on its way: a call each. Every
+/// login asks.
+fn without_links(file: &Path) -> Option<Vec<(PathBuf, Metadata)>> {
+    let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    let is_file_link = || fs::symlink_metadata(file).is_ok_and(|file| file.is_symlink());
+    if !file.is_absolute() || !file.components().all(is_plain) || is_file_link() {
+        return None;
+    }
+    ancestors(file.parent()?)
+        .into_iter()
+        .map(|directory| {
+            let metadata = fs::symlink_metadata(&directory).ok()?;
+            (!metadata.is_symlink()).then_some((directory, metadata))
+        })
+        .collect()
+}
+
+fn through_links(file: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
+    let with_metadata = |directory: PathBuf| {
+        let metadata = fs::metadata(&directory)?;
+        Ok((directory, metadata))
+    };
+    above(file)?.into_iter().map(with_metadata).collect()
 }
 
 /// Where the link is matters as much as where it leads.

@@ -23,6 +23,17 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, origin: &Path) -> Result<T,
     })
 }
 
+/// Whether a text is a valid document with nothing in it but blank lines and
+/// comments. In doubt it is not.
+pub(crate) fn says_nothing(text: &str) -> bool {
+    // TOML 1.0, "Comment": no control character but the tab.
+    let is_plain = |byte: u8| byte >= b' ' && byte != 0x7f || byte == b'\t';
+    text.split('\n').all(|line| {
+        let first = line.bytes().find(|byte| *byte != b' ' && *byte != b'\t');
+        matches!(first, None | Some(b'#')) && line.bytes().all(is_plain)
+    })
+}
+
 /// Writes a document.
 pub(crate) fn print<T: Serialize>(document: &T) -> Result<String, Error> {
     Ok(toml::to_string(document)?)
@@ -158,4 +169,40 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_is_what_the_parser_finds_nothing_in() {
+        for text in [
+            "",
+            "\n\n",
+            "# a = 1",
+            " \t# a\n\n#\n",
+            crate::SITE_EXAMPLE,
+            "# \u{e9}\n",
+        ] {
+            assert!(says_nothing(text), "{text}");
+            assert!(
+                parse::<toml::Table>(text, Path::new("x"))
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        for text in [
+            "a = 1",
+            "#\na",
+            "[b]",
+            "# \u{1}",
+            "# \u{7f}",
+            "\u{b}",
+            "x = \"\"\"\n# \n\"\"\"",
+            "#\r\n",
+        ] {
+            assert!(!says_nothing(text), "{text}");
+        }
+    }
 }

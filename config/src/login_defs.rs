@@ -1,8 +1,9 @@
 //! `login.defs`, shadow's settings.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
+use std::string::FromUtf8Error;
 
 use crate::Error;
 
@@ -13,8 +14,8 @@ const FILES: [&str; 2] = ["/etc/login.defs", "/usr/etc/login.defs"];
 /// The text of the file that counts; `None` on a system without one.
 pub(crate) fn read() -> Result<Option<String>, Error> {
     for file in FILES {
-        match fs::read(file) {
-            Ok(bytes) => return Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        match read_file(file) {
+            Ok(bytes) => return Ok(Some(text(bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => {
                 return Err(Error::Unreadable {
@@ -27,10 +28,35 @@ pub(crate) fn read() -> Result<Option<String>, Error> {
     Ok(None)
 }
 
+/// With room for all of it from the start: every login reads it, and to ask for
+/// the size or to grow takes calls of its own.
+fn read_file(file: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    File::open(file)?
+        .take(u64::MAX)
+        .read_to_end(&mut bytes)
+        .map(|_| bytes)
+}
+
+/// Not copied, as long as it is text.
+fn text(bytes: Vec<u8>) -> String {
+    let lossy = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    String::from_utf8(bytes).unwrap_or_else(lossy)
+}
+
 /// Every value that a name is given; the last counts, as in shadow's own
 /// `getdef.c`.
 pub(crate) fn settings<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    text.lines().filter_map(move |line| value(line, name))
+    // Every login reads this, and it is long: the name is looked for in the whole
+    // text, and only then which line it stands in.
+    text.match_indices(name).filter_map(move |(at, _)| {
+        let (before, rest) = text.split_at_checked(at)?;
+        let start = before.rfind('\n').map_or(0, |end| end.saturating_add(1));
+        let end = rest
+            .find('\n')
+            .map_or(text.len(), |end| end.saturating_add(at));
+        value(text.get(start..end)?, name)
+    })
 }
 
 fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {

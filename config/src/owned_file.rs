@@ -169,7 +169,9 @@ pub(crate) fn is_writable_by_others(mode: u32) -> bool {
 }
 
 fn read_text(path: &Path, file: File, metadata: &Metadata) -> Result<OwnedFile, Error> {
-    let mut bytes = Vec::new();
+    // With room for all of it, and to see that this was all.
+    let length = metadata.len().min(MAX_FILE_SIZE).saturating_add(1);
+    let mut bytes = Vec::with_capacity(length.try_into().unwrap_or_default());
     // One byte more than allowed, and no further: the file may grow meanwhile.
     file.take(MAX_FILE_SIZE.saturating_add(1))
         .read_to_end(&mut bytes)

@@ -113,8 +113,8 @@ impl Entering<'_> {
             .and_then(|registry| registry.entries(self.kernel).ok())
             .unwrap_or_default();
         let records: Vec<&Record> = entries.all().map(|elected| &elected.record).collect();
-        let user_file = self.login.user_file();
-        let fresh = Freshness::look(self.kernel, self.login.identity(), &user_file, &records);
+        let home = &self.login.account.home;
+        let fresh = Freshness::look(self.kernel, self.login.identity(), home, &records);
         let fresh = match fresh {
             Err(error) if error.gravity() != Gravity::Harmless => return Err(error),
             fresh => fresh.unwrap_or_default(),
@@ -182,7 +182,9 @@ impl Entering<'_> {
                 return Ok(None);
             };
             match self.join_one(registry, entries, elected)? {
-                Attempt::Joined(record) => return Ok(Some(record)),
+                Attempt::Joined(record) => {
+                    return Ok(Some(Box::new(fresh.brought_up_to_date(&record))));
+                }
                 Attempt::Dead | Attempt::Broken => return Ok(None),
                 Attempt::Superseded => known = self.look()?,
             }
@@ -262,13 +264,13 @@ impl Entering<'_> {
         // dead looks for living sessions after doing so.
         let stands = registry
             .add_session(self.kernel, record.namespace)
-            .and_then(|()| registry.is_elected(self.kernel, record));
+            .and_then(|()| registry.still_elects(self.kernel, elected));
         if stands == Ok(false) {
             registry.remove_session(self.kernel, record.namespace);
             turn_back(self.kernel, &way_back)?;
             return Ok(Attempt::Superseded);
         }
-        let _ = registry.sweep_many(self.kernel, entries);
+        let _ = registry.sweep_some(self.kernel, entries);
         // After an error the session is where it belongs all the same, and only
         // unknown to later ones.
         Ok(Attempt::Joined(Box::new(record.clone())))

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use crate::error::Error;
 use crate::identity::with_rights_of;
 use crate::kernel::{FileIdentity, Kernel, Remembered, Walk};
+use crate::profile::ProfileLinks;
 use crate::record::{FileId, Record};
 
 /// What the caches say about the user's configuration.
@@ -29,24 +30,41 @@ pub(crate) struct Freshness {
     pub(crate) user_file: UserFile,
     /// The records whose store directory is surely still at its path.
     in_place: Vec<Record>,
+    links: ProfileLinks,
 }
 
 impl Freshness {
-    /// Looks at the configuration and at the directories of these records.
+    /// Looks at the configuration and the profile, below a home directory, and at
+    /// the directories of these records. All at once: to take on a user's rights
+    /// and to give them back costs more than the looking.
     pub(crate) fn look(
         kernel: &dyn Kernel,
         identity: FileIdentity,
-        user_file: &Path,
+        home: &Path,
         records: &[&Record],
     ) -> Result<Self, Error> {
         with_rights_of(kernel, identity, || Self {
-            user_file: look_at_file(kernel, user_file),
+            user_file: look_at_file(kernel, &home.join(config::USER_FILE)),
             in_place: records
                 .iter()
                 .filter(|record| is_in_place(kernel, record))
                 .map(|record| (*record).clone())
                 .collect(),
+            links: match records {
+                // Whoever reads the files looks at these, too.
+                [] => ProfileLinks::default(),
+                _ => ProfileLinks::look(kernel, home),
+            },
         })
+    }
+
+    /// What a record says of the user's profile, as far as it is known better: the
+    /// first profile is made in a session.
+    pub(crate) fn brought_up_to_date(&self, record: &Record) -> Record {
+        Record {
+            profile: self.links.profile(record.profile),
+            ..record.clone()
+        }
     }
 
     /// Whether a namespace is surely what today's configurations amount to.

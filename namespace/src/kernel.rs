@@ -15,8 +15,8 @@ use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use caps::CapsHashSet;
 use nix::errno::Errno;
+use rustix::thread::CapabilitySet;
 
 pub use linux::Linux;
 
@@ -218,7 +218,7 @@ pub struct LostWithIdentity {
     /// `PR_GET_DUMPABLE`.
     pub dumpable: i32,
     /// Effective capabilities.
-    pub effective: CapsHashSet,
+    pub effective: CapabilitySet,
 }
 
 /// The system calls of this crate. One method is one call, or one call and the
@@ -296,8 +296,10 @@ pub trait Kernel {
 
     /// Opens a directory for its entries; the last link is not followed.
     fn open_directory(&self, path: &Path) -> Called<OwnedFd>;
-    /// Names in a directory.
+    /// Names in a directory that was just opened.
     fn entries(&self, directory: BorrowedFd) -> Called<Vec<OsString>>;
+    /// Names in a directory, from the first on, however often it was read.
+    fn entries_again(&self, directory: BorrowedFd) -> Called<Vec<OsString>>;
     /// Makes a directory with exactly this mode, root's, whatever the umask
     /// and group of the caller; one that exists is left as it is.
     fn make_directory(&self, path: &Path, mode: u32) -> Called<()>;

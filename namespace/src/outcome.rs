@@ -59,7 +59,7 @@ pub enum WithoutNix {
 }
 
 impl Opened {
-    pub(crate) const fn without(left: Left, why: WithoutNix) -> Self {
+    pub(crate) fn without(left: Left, why: WithoutNix) -> Self {
         Self {
             left,
             entered: Entered::None(why),

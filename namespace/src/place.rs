@@ -48,7 +48,12 @@ impl Place {
     /// # Errors
     /// When the kernel does not say which namespace the thread is in.
     pub fn find(kernel: &dyn Kernel) -> Called<Self> {
-        if let Some(marker) = read_marker(kernel) {
+        Self::of(kernel, read_marker(kernel))
+    }
+
+    /// The same, by a marker that was read.
+    pub(crate) fn of(kernel: &dyn Kernel, marker: Option<Option<Record>>) -> Called<Self> {
+        if let Some(marker) = marker {
             return Ok(match marker {
                 Some(record) if is_current(kernel, &record)? => Self::Nix(Box::new(record)),
                 record => Self::Derived(record.map(Box::new)),
@@ -79,12 +84,19 @@ pub(crate) fn nix_is_covered(kernel: &dyn Kernel) -> bool {
     match kernel.remembered(Path::new(crate::NIX)) {
         Ok(nix) => nix.mount_root,
         // It is there and will not be looked at: FUSE answers others EACCES.
-        Err(failed) => !is_absence(failed.errno),
+        Err(failed) => !is_absence(failed.errno) && can_look(kernel),
     }
 }
 
 fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
+}
+
+/// Whether anything can be looked at. A container's filter may have no `statx`:
+/// then nothing of ours was ever built in it, and to see something of a user's
+/// everywhere would lock everybody out. `/` is nobody's to answer for.
+fn can_look(kernel: &dyn Kernel) -> bool {
+    kernel.remembered(Path::new("/")).is_ok()
 }
 
 /// The marker's record; outer `None` is "no marker", inner "not readable".
@@ -99,7 +111,7 @@ pub(crate) fn read_marker(kernel: &dyn Kernel) -> Option<Option<Record>> {
         Err(failed) if !is_absence(failed.errno) => Some(None),
         Err(_) => match kernel.remembered(Path::new(MARKER)) {
             Ok(marker) => marker.mount_root.then_some(None),
-            Err(failed) => (!is_absence(failed.errno)).then_some(None),
+            Err(failed) => (!is_absence(failed.errno) && can_look(kernel)).then_some(None),
         },
     }
 }
@@ -125,17 +137,15 @@ fn is_host(kernel: &dyn Kernel) -> Called<bool> {
 /// to be the same, too: `mount --bind / /jail` makes a root directory of the very
 /// same file, in which others may be hidden. A private namespace of another
 /// tool's has mounts with numbers that nobody wrote down.
-pub(crate) fn has_the_systems_root(kernel: &dyn Kernel, place: &Place) -> bool {
-    let Ok(own) = kernel.remembered(Path::new("/")) else {
-        return false;
-    };
+pub(crate) fn has_the_systems_root(kernel: &dyn Kernel, place: &Place) -> Called<bool> {
+    let own = kernel.remembered(Path::new("/"))?;
     let init = kernel.remembered(Path::new("/proc/1/root/"));
     let is_expected_mount = match (place, &init) {
         (Place::Nix(record), _) => own.mount == record.root,
         (Place::Host, Ok(init)) => own.mount == init.mount,
         _ => true,
     };
-    is_expected_mount && init.map_or(own.mount_root, |init| own.is(&init))
+    Ok(is_expected_mount && init.map_or(own.mount_root, |init| own.is(&init)))
 }
 
 /// The link below [`MARKER`], by its name alone.

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::error::{Error, Gravity};
-use crate::identity::with_rights_of;
-use crate::kernel::{FileIdentity, Kernel, Walk};
+use crate::kernel::{Kernel, Walk};
 
 /// Text of [`Profile::State`] in what is written down and sent.
 const STATE: &str = "state";
@@ -69,32 +67,57 @@ impl Profile {
     }
 }
 
-/// The profile that a user has: as far as the kernel remembers, else as was
-/// found when the user's files were last read.
+/// A link of a user's, as far as the kernel remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Link {
+    There,
+    Absent,
+    /// Not cached, or not permitted.
+    #[default]
+    Unknown,
+}
+
+/// Both links.
 ///
 /// The link alone counts, never what it leads to, and no file system is asked: a
 /// dead server delays no login here. A profile that is there is remembered as
-/// long as the configuration is, which was looked at before; one that is absent
+/// long as the configuration is, which is looked at before; one that is absent
 /// need not be (tmpfs never does).
-pub(crate) fn look(
-    kernel: &dyn Kernel,
-    identity: FileIdentity,
-    home: &Path,
-    found: Option<Profile>,
-) -> Result<Option<Profile>, Error> {
-    let is_there = |profile: Profile| {
-        let link = kernel.refer(&home.join(profile.place()), Walk::CachedLink);
-        match link {
-            Ok(_) => true,
-            Err(failed) if failed.errno == Errno::ENOENT => false,
-            Err(_) => found == Some(profile),
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ProfileLinks {
+    state: Link,
+    home: Link,
+}
+
+impl ProfileLinks {
+    /// Looks below a home directory, with the rights the caller has.
+    pub(crate) fn look(kernel: &dyn Kernel, home: &Path) -> Self {
+        let look = |profile: Profile| {
+            let link = kernel.refer(&home.join(profile.place()), Walk::CachedLink);
+            match link {
+                Ok(_) => Link::There,
+                Err(failed) if failed.errno == Errno::ENOENT => Link::Absent,
+                Err(_) => Link::Unknown,
+            }
+        };
+        Self {
+            state: look(Profile::State),
+            home: look(Profile::Home),
         }
-    };
-    let look = || Profile::of(is_there(Profile::State), is_there(Profile::Home));
-    match with_rights_of(kernel, identity, look) {
-        // The session is where it belongs already.
-        Err(error) if error.gravity() == Gravity::Harmless => Ok(found),
-        looked => looked,
+    }
+
+    /// The profile that a user has, else as was found when the user's files were
+    /// last read.
+    pub(crate) fn profile(self, found: Option<Profile>) -> Option<Profile> {
+        let is_there = |link, profile| match link {
+            Link::There => true,
+            Link::Absent => false,
+            Link::Unknown => found == Some(profile),
+        };
+        Profile::of(
+            is_there(self.state, Profile::State),
+            is_there(self.home, Profile::Home),
+        )
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! namespace.DEVICE.INODE.GENERATION -> a record
-//! session.NAMESPACE.THREAD -> when the thread began
+//! session.NAMESPACE.THREAD -> when the thread began, where that matters
 //! ```
 //!
 //! All are symbolic links, which are there whole or not at all and which no
@@ -35,8 +35,14 @@ pub const ROOT: &str = "/run/nix-ns/1";
 /// group the caller (su: the group of whoever called it) has.
 const MODE: u32 = 0o2700;
 
-/// More sessions of one user at the same time are worth a look at each.
+/// With more sessions of one user, every login looks whether some are gone.
 const MANY_SESSIONS: usize = 16;
+/// How many it looks at, and so many more for each that is gone: where few are, a
+/// thousand sessions cost a login no more than twenty.
+const SOME_SESSIONS: usize = 4;
+
+/// What stands where it does not matter when a thread began.
+const BEGAN: &str = "-";
 
 /// One user's directory in the registry, of the caller's PID namespace.
 #[derive(Debug)]
@@ -105,7 +111,7 @@ impl Registry {
     /// Looks at everything once. What is not understood is left alone.
     pub(crate) fn entries(&self, kernel: &dyn Kernel) -> Called<Entries> {
         let mut entries = Entries::default();
-        for name in kernel.entries(self.directory.as_fd())? {
+        for name in kernel.entries_again(self.directory.as_fd())? {
             if let Some(session) = Session::parse(&name) {
                 entries.sessions.push(session);
             } else if let Some((store, generation)) = parse_elected(&name) {
@@ -132,7 +138,12 @@ impl Registry {
     pub(crate) fn add_session(&self, kernel: &dyn Kernel, namespace: NamespaceId) -> Called<()> {
         let thread = kernel.thread();
         let name = session_name(namespace, thread);
-        let began = OsString::from(kernel.began(thread)?.to_string());
+        let began = OsString::from(match namespace {
+            // A number that is never given again needs no second proof, and to ask
+            // is the dearest call of all (`do_task_stat` in fs/proc/array.c).
+            NamespaceId::Unique(_) => BEGAN.to_owned(),
+            NamespaceId::Inode(_) => kernel.began(thread)?.to_string(),
+        });
         match kernel.link(&began, self.directory.as_fd(), &name) {
             // Left by an earlier thread of the same number.
             Err(failed) if failed.errno == Errno::EEXIST => {
@@ -240,6 +251,19 @@ impl Registry {
         kernel.rename(self.directory.as_fd(), &name, &elected.name)
     }
 
+    /// Whether an election still stands. Its name says so: what it was made by may
+    /// be noted anew under the same.
+    pub(crate) fn still_elects(&self, kernel: &dyn Kernel, elected: &Elected) -> Called<bool> {
+        let latest = kernel
+            .entries_again(self.directory.as_fd())?
+            .iter()
+            .filter_map(|name| parse_elected(name))
+            .filter(|(store, _)| *store == elected.record.store)
+            .map(|(_, generation)| generation)
+            .max();
+        Ok(latest == Some(elected.generation))
+    }
+
     /// Whether a record is the elected one of its store directory now.
     pub(crate) fn is_elected(&self, kernel: &dyn Kernel, record: &Record) -> Called<bool> {
         let entries = self.entries(kernel)?;
@@ -275,7 +299,9 @@ impl Registry {
     /// logins, or edits a path again and again, must not fill /run.
     pub(crate) fn sweep(&self, kernel: &dyn Kernel, store: FileId) -> Called<()> {
         let entries = self.entries(kernel)?;
-        self.sweep_sessions(kernel, &entries)?;
+        for session in &entries.sessions {
+            self.sweep_session(kernel, session)?;
+        }
         // Left by logins killed between standing and taking their predecessor out.
         for name in entries.superseded() {
             self.forget(kernel, name)?;
@@ -299,21 +325,35 @@ impl Registry {
         Ok(())
     }
 
-    /// The same for threads alone, once there are many.
-    pub(crate) fn sweep_many(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
-        if entries.sessions.len() > MANY_SESSIONS {
-            self.sweep_sessions(kernel, entries)?;
+    /// The same for a few threads alone, other ones at every login, once there are
+    /// many.
+    pub(crate) fn sweep_some(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
+        let sessions = &entries.sessions;
+        if sessions.len() <= MANY_SESSIONS {
+            return Ok(());
+        }
+        let thread = usize::try_from(kernel.thread()).unwrap_or_default();
+        let first = thread.checked_rem(sessions.len()).unwrap_or_default();
+        let mut looks = SOME_SESSIONS;
+        for session in sessions.iter().cycle().skip(first).take(sessions.len()) {
+            if looks == 0 {
+                break;
+            }
+            looks = looks.saturating_sub(1);
+            if self.sweep_session(kernel, session)? {
+                looks = looks.saturating_add(SOME_SESSIONS);
+            }
         }
         Ok(())
     }
 
-    fn sweep_sessions(&self, kernel: &dyn Kernel, entries: &Entries) -> Called<()> {
-        for session in &entries.sessions {
-            if let Seen::Gone = self.open_session(kernel, session)? {
-                self.forget(kernel, &session.name)?;
-            }
+    /// Whether it was gone.
+    fn sweep_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<bool> {
+        let gone = matches!(self.open_session(kernel, session)?, Seen::Gone);
+        if gone {
+            self.forget(kernel, &session.name)?;
         }
-        Ok(())
+        Ok(gone)
     }
 
     fn open_session(&self, kernel: &dyn Kernel, session: &Session) -> Called<Seen> {

@@ -1,7 +1,5 @@
 //! A login: one decision from where the caller is and who the target is.
 
-use std::path::PathBuf;
-
 use config::{Account, Fingerprint, Participation, RootSessions, ServiceRules, Site};
 
 use crate::entering::Entering;
@@ -11,7 +9,6 @@ use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::{Left, leave};
 use crate::outcome::{Entered, Opened, WithoutNix};
 use crate::place::{Place, has_the_systems_root, nix_is_covered, read_marker};
-use crate::profile;
 use crate::reader::{Finding, Reader, Reading, Request};
 use crate::record::Record;
 use crate::references::PrivilegedFiles;
@@ -31,8 +28,8 @@ pub struct Login<'a> {
     pub participation: Participation,
     /// What the site says about this service.
     pub rules: ServiceRules,
-    /// Name of this host.
-    pub host: &'a str,
+    /// Name of this host; asked for only when files are read.
+    pub host: &'a dyn Fn() -> String,
     /// The files through which something privileged may trust `/nix`.
     pub privileged_files: &'a dyn PrivilegedFiles,
     /// What asks for it.
@@ -83,37 +80,37 @@ impl Login<'_> {
         if let Place::Nix(record) = &place {
             if record.uid == self.account.uid {
                 if let Some(record) = self.may_stay(kernel, reader, record)? {
-                    return self.opened(kernel, Left::Nothing, Entered::Stayed(record));
+                    return Ok(self.opened(Left::Nothing, Entered::Stayed(record)));
                 }
             }
         }
         let left = leave(kernel, &place, self.identity())?;
-        let place = find_place(kernel)?;
+        let place = match left {
+            Left::Nothing => place,
+            Left::ToHost | Left::Detached(_) => find_place(kernel)?,
+        };
         let entered = Entering {
             login: self,
             kernel,
             reader,
         }
         .from(&place)?;
-        self.opened(kernel, left, entered)
+        Ok(self.opened(left, entered))
     }
 
-    fn opened(&self, kernel: &dyn Kernel, left: Left, entered: Entered) -> Result<Opened, Error> {
+    fn opened(&self, left: Left, entered: Entered) -> Opened {
         // Both have to want it. A site may have a reason that a user does not
         // know: what PAM runs as root sees the same environment.
         let wanted = self.site.as_ref().is_ok_and(|site| site.environment);
-        let profile = match entered.record() {
-            // Asked for every session: the first profile is made by one.
-            Some(record) if wanted && record.environment => {
-                profile::look(kernel, self.identity(), &self.account.home, record.profile)?
-            }
-            _ => None,
-        };
-        Ok(Opened {
+        let profile = entered
+            .record()
+            .filter(|record| wanted && record.environment)
+            .and_then(|record| record.profile);
+        Opened {
             left,
             entered,
             profile,
-        })
+        }
     }
 
     /// Takes the caller out of its namespace and of the registry.
@@ -162,10 +159,6 @@ impl Login<'_> {
         }
     }
 
-    pub(crate) fn user_file(&self) -> PathBuf {
-        self.account.home.join(config::USER_FILE)
-    }
-
     /// A running session keeps what it has, unless the user has switched it off;
     /// with what its configuration says now.
     fn may_stay(
@@ -174,8 +167,8 @@ impl Login<'_> {
         reader: &dyn Reader,
         record: &Record,
     ) -> Result<Option<Box<Record>>, Error> {
-        let fresh = Freshness::look(kernel, self.identity(), &self.user_file(), &[record])?;
-        let as_before = Some(Box::new(record.clone()));
+        let fresh = Freshness::look(kernel, self.identity(), &self.account.home, &[record])?;
+        let as_before = Some(Box::new(fresh.brought_up_to_date(record)));
         if fresh.confirms(record, self.site_fingerprint) {
             return Ok(as_before);
         }
@@ -195,17 +188,18 @@ impl Login<'_> {
 
     pub(crate) fn read(&self, reader: &dyn Reader) -> Result<Reading, Error> {
         let site = self.site()?;
+        let host = (self.host)();
         let roots = site
             .roots
             .iter()
-            .map(|root| root.expand(self.account, self.host))
+            .map(|root| root.expand(self.account, &host))
             .collect::<Result<_, _>>()
             .map_err(|error| Error::Site(error.to_string()))?;
         let request = Request {
             opt_in: site.opt_in,
             source_path: site.source_path.clone(),
             roots,
-            host: self.host.to_owned(),
+            host,
             account: self.account.clone(),
         };
         reader.read(&request, &(self.groups)())
@@ -219,12 +213,15 @@ fn find_place(kernel: &dyn Kernel) -> Result<Place, Error> {
         Some(record) => Place::Derived(record.clone().map(Box::new)),
         None => Place::Private { host_nix: None },
     };
-    match Place::find(kernel) {
-        Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
+    let Ok(place) = Place::of(kernel, marker.clone()) else {
+        return Ok(doubtful());
+    };
+    match has_the_systems_root(kernel, &place) {
+        Ok(true) => Ok(place),
         // `setns` would lift a caller out of its own root.
-        Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
-        Ok(_) => Err(Error::OtherRoot),
-        Err(_) => Ok(doubtful()),
+        _ if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
+        Ok(false) => Err(Error::OtherRoot),
+        Err(failed) => Err(failed.into()),
     }
 }
 

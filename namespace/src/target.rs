@@ -22,7 +22,6 @@ pub struct Target {
     pub participation: Participation,
     site_fingerprint: Option<Fingerprint>,
     rules: ServiceRules,
-    host: String,
 }
 
 impl Target {
@@ -55,7 +54,6 @@ impl Target {
             participation,
             site_fingerprint,
             rules,
-            host: host_name(),
         }
     }
 
@@ -77,7 +75,6 @@ impl Target {
             participation: Participation::NotAllowed,
             site_fingerprint: None,
             rules: ServiceRules::default(),
-            host: String::new(),
         }
     }
 
@@ -90,7 +87,7 @@ impl Target {
             site_fingerprint: self.site_fingerprint,
             participation: self.participation.clone(),
             rules: self.rules,
-            host: &self.host,
+            host: &host_name,
             privileged_files: &HostFiles,
             door,
         }

@@ -15,7 +15,7 @@ pub(crate) fn nothing_to_leave(pam: &Pam, arguments: &Arguments) -> Code {
 }
 
 /// After the `leave` line.
-pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: Left) -> Code {
+pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: &Left) -> Code {
     match left.how() {
         Some(how) => pam.log(Priority::Debug, &format!("{how}, {target}")),
         None => return nothing_to_leave(pam, arguments),

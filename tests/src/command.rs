@@ -39,6 +39,12 @@ impl Machine {
         self.spawn_as(user, script).finish()
     }
 
+    /// Runs a shell script as [`Machine::run_as`] does, and kills it when it takes
+    /// too long.
+    pub fn run_as_within(&self, limit: Duration, user: &str, script: &str) -> Output {
+        self.spawn_as(user, script).finish_within(limit)
+    }
+
     /// Starts a shell script as root, to be looked at while it runs.
     #[must_use]
     pub fn spawn(&self, script: &str) -> Background<'_> {
@@ -107,7 +113,17 @@ impl Background<'_> {
     /// When it ends, or a minute passes, without.
     #[track_caller]
     pub fn until_it_says(&mut self, text: &str) {
-        let deadline = Instant::now() + LIMIT;
+        self.until_it_says_within(LIMIT, text);
+    }
+
+    /// The same, for what takes longer than a minute.
+    ///
+    /// # Panics
+    ///
+    /// When it ends, or the time passes, without.
+    #[track_caller]
+    pub fn until_it_says_within(&mut self, limit: Duration, text: &str) {
+        let deadline = Instant::now() + limit;
         loop {
             // Asked first: what it printed before it ended is read after.
             let ended = self.ended();
@@ -120,6 +136,12 @@ impl Background<'_> {
                 panic!("should have said {text:?}: {output}");
             }
         }
+    }
+
+    /// What it has printed to its standard output so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.streams[0].text()
     }
 
     /// Whether the command is still running.

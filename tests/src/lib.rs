@@ -18,6 +18,7 @@
 mod accounts;
 mod alone;
 pub mod bed;
+pub mod benchmark;
 mod command;
 mod files;
 pub mod guide;

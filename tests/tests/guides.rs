@@ -2,6 +2,7 @@
 //! after their installation.
 
 use std::fs;
+use std::process::Command;
 
 use tests::User;
 use tests::bed::{Bed, CLUSTER, SUITES, Suite};
@@ -35,6 +36,12 @@ fn readme(bed: &Bed) {
     bed.follow("README.md");
     assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
     assert_eq!(bed.ssh("bob", "stat -c %U /nix").ok(), "root");
+    let doctor = bed.run("nix-ns doctor");
+    let well = |line: &&str| line.starts_with("ok ") || line.starts_with("note ");
+    let lines = doctor.ok().lines().filter(|line| !line.starts_with(' '));
+    let odd = lines.filter(|line| !well(line) && !line.contains(" pam.lines "));
+    // Debian's runuser, in both of its forms, includes nothing.
+    assert_eq!(odd.collect::<Vec<_>>(), ["all well, with 2 warnings"]);
 }
 
 fn company_server(bed: &Bed) {
@@ -143,6 +150,18 @@ fn hand_out_package(bed: &Bed) {
         0o644,
         &User::root(),
     );
+}
+
+/// What `make demo` runs when everything is built.
+#[test]
+fn demo() {
+    if !tests::root_or_skip("demo") {
+        return;
+    }
+    let demo = Command::new(env!("CARGO_BIN_EXE_demo")).output().unwrap();
+    let shown = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{shown}");
+    assert!(shown.ends_with("All of it is so.\n"), "{shown}");
 }
 
 // ---- that it would be seen

@@ -31,7 +31,7 @@ fn unchanged() -> Record {
 }
 
 fn look(recorder: &Recorder, record: &Record) -> Freshness {
-    Freshness::look(recorder, ALICE, Path::new(FILE), &[record]).unwrap()
+    Freshness::look(recorder, ALICE, Path::new("/home/alice"), &[record]).unwrap()
 }
 
 fn confirms(arrange: impl Fn(&Recorder)) -> bool {

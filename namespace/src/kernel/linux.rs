@@ -11,14 +11,14 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use caps::{CapSet, Capability};
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, stat};
 use nix::unistd::{self, Gid, Uid, UnlinkatFlags};
+use rustix::fs::{RawDir, SeekFrom};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::{
     CallFailed, Called, FileIdentity, Kernel, LostWithIdentity, MountFlags, MountId, NamespaceId,
@@ -45,13 +45,13 @@ pub struct Linux;
 
 impl Kernel for Linux {
     fn missing_capabilities(&self) -> Called<Vec<&'static str>> {
-        let held = effective_capabilities()?;
+        let held = capabilities()?.effective;
         Ok([
-            (Capability::CAP_SYS_ADMIN, "CAP_SYS_ADMIN"),
-            (Capability::CAP_SYS_CHROOT, "CAP_SYS_CHROOT"),
+            (CapabilitySet::SYS_ADMIN, "CAP_SYS_ADMIN"),
+            (CapabilitySet::SYS_CHROOT, "CAP_SYS_CHROOT"),
         ]
         .into_iter()
-        .filter_map(|(capability, name)| (!held.contains(&capability)).then_some(name))
+        .filter_map(|(capability, name)| (!held.contains(capability)).then_some(name))
         .collect())
     }
 
@@ -83,7 +83,7 @@ impl Kernel for Linux {
     }
 
     fn pid_namespace(&self) -> Called<u64> {
-        namespace_link("/proc/self/ns/pid")
+        namespace_link(&task_path(Task::Caller, "ns/pid"))
     }
 
     fn processes(&self) -> Called<Vec<i32>> {
@@ -350,18 +350,23 @@ impl Kernel for Linux {
     }
 
     fn entries(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut directory =
-            Dir::openat(directory, ".", flags, Mode::empty()).map_err(failed("open directory"))?;
+        // Room for a hundred sessions at once; more take another call.
+        let mut room = Vec::with_capacity(8192);
+        let mut directory = RawDir::new(directory, room.spare_capacity_mut());
         let mut names = Vec::new();
-        for entry in directory.iter() {
-            let entry = entry.map_err(failed("getdents"))?;
+        while let Some(entry) = directory.next() {
+            let entry = entry.map_err(failed_by_rustix("getdents"))?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
                 names.push(OsStr::from_bytes(name).to_owned());
             }
         }
         Ok(names)
+    }
+
+    fn entries_again(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
+        rustix::fs::seek(directory, SeekFrom::Start(0)).map_err(failed_by_rustix("lseek"))?;
+        self.entries(directory)
     }
 
     fn make_directory(&self, path: &Path, mode: u32) -> Called<()> {
@@ -438,7 +443,7 @@ impl Kernel for Linux {
         let lost = LostWithIdentity {
             parent_death_signal: parent_death_signal()?,
             dumpable: dumpable()?,
-            effective: effective_capabilities()?,
+            effective: capabilities()?.effective,
         };
         let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
         let before = FileIdentity {
@@ -465,13 +470,16 @@ impl Kernel for Linux {
                 errno: Errno::EPERM,
             });
         }
-        if effective_capabilities()? != lost.effective {
-            caps::set(None, CapSet::Effective, &lost.effective).map_err(|_| CallFailed {
-                call: "capset",
-                errno: Errno::last(),
-            })?;
+        let now = capabilities()?;
+        if now.effective != lost.effective {
+            let effective = lost.effective;
+            let before = CapabilitySets { effective, ..now };
+            rustix::thread::set_capabilities(None, before).map_err(failed_by_rustix("capset"))?;
         }
-        set_parent_death_signal(lost.parent_death_signal)?;
+        // No signal is what the kernel has left.
+        if lost.parent_death_signal != 0 {
+            set_parent_death_signal(lost.parent_death_signal)?;
+        }
         set_dumpable(lost.dumpable)
     }
 }
@@ -482,11 +490,8 @@ fn is_finished(path: &Path, mode: u32) -> Called<bool> {
     Ok(owned && directory.st_mode & 0o7777 == mode)
 }
 
-fn effective_capabilities() -> Called<caps::CapsHashSet> {
-    caps::read(None, CapSet::Effective).map_err(|_| CallFailed {
-        call: "capget",
-        errno: Errno::last(),
-    })
+fn capabilities() -> Called<CapabilitySets> {
+    rustix::thread::capabilities(None).map_err(failed_by_rustix("capget"))
 }
 
 fn parent_death_signal() -> Called<i32> {
@@ -642,13 +647,20 @@ fn descriptor(answer: libc::c_long, call: &'static str) -> Called<OwnedFd> {
 }
 
 fn own(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: both callers pass a descriptor that the kernel has just made for
-    // this process and that nothing else knows.
+    // SAFETY: all callers pass a descriptor that the kernel has just made for
+    // this process and that nothing else knows, or knows any more.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
 fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
     move |errno| CallFailed { call, errno }
+}
+
+fn failed_by_rustix(call: &'static str) -> impl Fn(rustix::io::Errno) -> CallFailed {
+    move |errno| CallFailed {
+        call,
+        errno: Errno::from_raw(errno.raw_os_error()),
+    }
 }
 
 fn failed_io(call: &'static str, error: &std::io::Error) -> CallFailed {

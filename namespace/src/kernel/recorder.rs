@@ -834,6 +834,9 @@ impl Kernel for Recorder {
                 .unwrap_or_default())
         })
     }
+    fn entries_again(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
+        self.entries(directory)
+    }
     fn make_directory(&self, path: &Path, _: u32) -> Called<()> {
         self.call("mkdir", |state| {
             state.links.entry(path.to_owned()).or_default();
@@ -934,7 +937,7 @@ impl Kernel for Recorder {
             let lost = LostWithIdentity {
                 parent_death_signal: 0,
                 dumpable: 1,
-                effective: caps::CapsHashSet::new(),
+                effective: rustix::thread::CapabilitySet::empty(),
             };
             let before = state.identity;
             state.identity = identity;

@@ -3,10 +3,6 @@
 use super::*;
 use crate::kernel::recorder::Recorder;
 
-const ALICE: FileIdentity = FileIdentity {
-    uid: 1001,
-    gid: 1001,
-};
 const ALICES: &str = "/home/alice";
 const STATE_LINK: &str = "/home/alice/.local/state/nix/profile";
 const HOME_LINK: &str = "/home/alice/.nix-profile";
@@ -20,7 +16,7 @@ fn now(state: Option<Errno>, old: Option<Errno>, found: Option<Profile>) -> Opti
             None => recorder.dangle(link),
         }
     }
-    look(&recorder, ALICE, Path::new(ALICES), found).unwrap()
+    ProfileLinks::look(&recorder, Path::new(ALICES)).profile(found)
 }
 
 const ANY: [Option<Profile>; 3] = [None, Some(Profile::Home), Some(Profile::State)];
@@ -54,30 +50,12 @@ fn what_the_kernel_does_not_remember_is_as_it_was() {
 }
 
 #[test]
-fn it_is_looked_at_as_the_user_and_by_the_caches_alone() {
+fn by_the_caches_alone() {
     let recorder = Recorder::new();
-    let before = recorder.position();
-    look(&recorder, ALICE, Path::new(ALICES), Some(Profile::Home)).unwrap();
-    assert_eq!(recorder.position(), before);
-    let calls = recorder.calls();
-    assert_eq!(calls.first().map(String::as_str), Some("setfsuid"));
-    assert_eq!(calls.last().map(String::as_str), Some("setfsuid back"));
+    ProfileLinks::look(&recorder, Path::new(ALICES));
     assert_eq!(recorder.walked(), Some(Walk::CachedLink));
-}
-
-#[test]
-fn without_the_users_rights_nothing_is_looked_at_and_the_session_goes_on() {
-    let recorder = Recorder::new();
-    recorder.refuse("setfsuid", Errno::EPERM);
-    let profile = look(&recorder, ALICE, Path::new(ALICES), Some(Profile::Home));
-    assert_eq!(profile.unwrap(), Some(Profile::Home));
-    assert!(!recorder.calls().iter().any(|call| call == "openat2"));
-}
-
-#[test]
-fn rights_that_cannot_be_given_back_stop_the_session() {
-    let recorder = Recorder::new();
-    recorder.refuse("setfsuid back", Errno::EPERM);
-    let error = look(&recorder, ALICE, Path::new(ALICES), Some(Profile::Home)).unwrap_err();
-    assert_eq!(error.gravity(), Gravity::Lost);
+    // Nothing known is as it was.
+    for found in ANY {
+        assert_eq!(ProfileLinks::default().profile(found), found);
+    }
 }

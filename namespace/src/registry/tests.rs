@@ -254,6 +254,14 @@ fn the_entry_of_an_earlier_thread_of_that_number_is_replaced() {
     let registry = registry(&recorder);
     with_session(&recorder, &registry, 300);
     let namespace = NamespaceId::Unique(recorder.namespace());
+    registry.add_session(&recorder, namespace).unwrap();
+    assert_eq!(names(&recorder).len(), 1);
+
+    let recorder = Recorder::new();
+    recorder.be_old(true);
+    let registry = self::registry(&recorder);
+    let namespace = NamespaceId::Inode(recorder.namespace());
+    registry.add_session(&recorder, namespace).unwrap();
     recorder.begin_at(99);
     registry.add_session(&recorder, namespace).unwrap();
     assert_eq!(recorder.links(DIRECTORY).values().next().unwrap(), "99");
@@ -295,7 +303,7 @@ fn threads_are_swept_away_once_they_are_many() {
             recorder.put_link(DIRECTORY, &name, "1".as_ref());
         }
         let entries = registry.entries(&recorder).unwrap();
-        registry.sweep_many(&recorder, &entries).unwrap();
+        registry.sweep_some(&recorder, &entries).unwrap();
         assert_eq!(names(&recorder).is_empty(), swept, "{more}");
     }
 }

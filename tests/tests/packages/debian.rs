@@ -228,6 +228,27 @@ pub fn a_nix_that_was_there_stays_as_it_was(bed: &Bed) {
     assert_eq!(bed.run(look).ok(), before);
 }
 
+/// As OSTree has it: a root directory that not even root can write.
+pub fn an_image_gets_its_mount_point_at_boot(bed: &Bed) {
+    bed.install_package().ok();
+    let start = "systemctl start nix-ns-mount-point.service";
+    bed.run("rmdir /nix && chattr +i / && touch /run/ostree-booted")
+        .ok();
+    bed.run("mkdir /nix").fails();
+    bed.run(start).ok();
+    assert_eq!(bed.run("stat -c '%a %U' /nix").ok(), "755 root");
+    bed.run("mkdir /another").fails();
+    bed.ssh("alice", "nix-ns init").ok();
+    assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
+
+    // On a system that is none, not even tried.
+    bed.run(&format!(
+        "rm /run/ostree-booted && chattr -i / && rmdir /nix && {start}"
+    ))
+    .ok();
+    assert!(!bed.exists("/nix"));
+}
+
 pub fn choices_of_the_administrators_outlive_an_upgrade(bed: &Bed) {
     bed.install_package().ok();
     let enter = "/usr/libexec/nix-ns-enter";

@@ -52,3 +52,11 @@ mod on {
         }
     }
 }
+
+/// Where there is a chattr.
+mod as_an_image {
+    in_beds! {
+        debian: bookworm;
+        { an_image_gets_its_mount_point_at_boot }
+    }
+}

@@ -25,6 +25,7 @@
 //!                  leave as it was, and the namespace
 //! ```
 
+#[allow(dead_code, reason = "pam-stopwatch needs more of it")]
 mod pam;
 mod state;
 

@@ -55,6 +55,12 @@ pub fn open_log() {
     unsafe { libc::openlog(c"pam-host".as_ptr(), libc::LOG_NDELAY, libc::LOG_AUTHPRIV) };
 }
 
+/// Says something to the log.
+pub fn log(text: &CStr) {
+    // SAFETY: both are C strings; the text is not the format.
+    unsafe { libc::syslog(libc::LOG_INFO, c"%s".as_ptr(), text.as_ptr()) };
+}
+
 /// How to call.
 #[derive(Debug, Clone, Copy)]
 pub enum Flags {
