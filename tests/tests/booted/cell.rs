@@ -31,6 +31,20 @@ impl Ground {
             _ => Self::Plain,
         }
     }
+
+    /// Whose versions matter there.
+    fn packages(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Plain => (
+                "packages",
+                "libc6 libpam-runtime openssh-server sudo systemd util-linux",
+            ),
+            Self::Desktops | Self::Seat => (
+                "desktops",
+                "flatpak gdm3 gnome-shell lightdm sddm tigervnc-standalone-server xfce4-session xrdp",
+            ),
+        }
+    }
 }
 
 /// Where a kernel has virtual terminals.
@@ -73,7 +87,9 @@ fn try_in(suite: Suite, ground: &Ground, body: fn(&mut Household) -> Tried) -> T
         Ground::Seat => return Err(NotThere("no virtual terminals on this machine".into())),
     };
     let mut household = Household::move_in(bed.unwrap_or_else(|error| panic!("{error}")));
-    write_down(&format!("{}::packages", suite.name), &household.packages());
+    let (kind, names) = ground.packages();
+    let versions = household.packages(names);
+    write_down(&format!("{}::{kind}", suite.name), &versions);
     let tried = body(&mut household);
     if tried.is_ok() {
         household.nothing_is_left();

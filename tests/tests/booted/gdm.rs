@@ -64,6 +64,9 @@ pub fn broken_configuration(home: &mut Household) -> Tried {
             .is_empty()
     });
     assert!(!home.bed.log().contains("nix-ns: no /nix:"));
+    // Off the overview that GNOME begins with.
+    home.bed.press_at(&screen, "Escape");
+    std::thread::sleep(std::time::Duration::from_secs(3));
     home.keep_picture(&screen, "gdm-broken-configuration");
     home.log_out(&home.alice, &screen, GDM.desktop);
     home.stand_up(&GDM);

@@ -49,11 +49,9 @@ impl Household {
     }
 
     /// What the bed is made of, as far as it matters to a login.
-    pub fn packages(&self) -> String {
-        let shown = self.bed.run(
-            "dpkg-query --show --showformat='${Package} ${Version}, ' \
-             libc6 libpam-runtime openssh-server sudo systemd util-linux",
-        );
+    pub fn packages(&self, names: &str) -> String {
+        let query = "dpkg-query --show --showformat='${Package} ${Version}, '";
+        let shown = self.bed.run(&format!("{query} {names}"));
         shown.ok().trim_end_matches(',').to_owned()
     }
 
