@@ -21,7 +21,7 @@ DOCUMENTS = target/documents
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build demo test test-full matrix fuzz check install uninstall clean
+.PHONY: build demo test test-full matrix kernels fuzz check install uninstall clean
 
 build:
 	packaging/dependencies build
@@ -50,6 +50,13 @@ test-full: test
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
 	$(MAKE) fuzz
+
+# Debian's kernels from the floor to the newest, emulated: a table, which is kept.
+kernels: build
+	packaging/dependencies kernels
+	@kept=tests/matrix/kernels.md; status=0; \
+	packaging/as-root tests/kernels/run >$$kept.new || status=$$?; \
+	mv $$kept.new $$kept; cat $$kept; exit $$status
 
 # Every door in every booted system: a table, which is kept for this kernel.
 matrix: build
