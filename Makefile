@@ -25,7 +25,7 @@ POLICY = target/selinux
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build programs selinux demo test test-full matrix faults benchmark fuzz check \
+.PHONY: build programs selinux demo test test-full matrix kernels faults benchmark fuzz check \
 	install install-pam-auth-update install-authselect install-selinux uninstall \
 	dist deb rpm release clean
 
@@ -70,6 +70,13 @@ test-full: test
 	packaging/as-root packaging/check-portability
 	packaging/release/check-reproducible
 	$(MAKE) fuzz
+
+# Debian's kernels from the floor to the newest, emulated: a table, which is kept.
+kernels: build
+	packaging/dependencies kernels
+	@kept=tests/matrix/kernels.md; status=0; \
+	packaging/as-root tests/kernels/run >$$kept.new || status=$$?; \
+	mv $$kept.new $$kept; cat $$kept; exit $$status
 
 # Every door in every booted system: a table, which is kept for this kernel.
 matrix: build
