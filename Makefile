@@ -7,24 +7,33 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec
 MAN_DIR ?= $(PREFIX)/share/man
+SBINDIR ?= $(PREFIX)/sbin
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/vendor-completions
 FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
 # Where this system's own modules are: Debian's multiarch directory, or lib64.
 PAM_DIR ?= $(shell packaging/pam-directory)
 BUILT = target/release
-# Man pages and completions, generated from the command line.
+# Man pages and completions, from docs/man and what the program says of itself.
 DOCUMENTS = target/documents
+# The SELinux module, compiled.
+POLICY = target/selinux
 
 # The module runs the reader, and the command the setuid program, at these paths
 # and no others.
 export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
-.PHONY: build demo test test-full matrix benchmark fuzz check install uninstall clean
+.PHONY: build programs selinux demo test test-full matrix benchmark fuzz check \
+	install install-pam-auth-update install-authselect install-selinux uninstall \
+	dist deb rpm release clean
 
 build:
 	packaging/dependencies build
+	$(MAKE) programs
+
+programs:
 	$(CARGO) build-module
 	$(CARGO) build-reader
 	$(CARGO) build-enter
@@ -39,16 +48,25 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- --skip sid::
+	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %)
 	$(MAKE) fuzz SECONDS=10
 
-# The same, and what takes too long for every change: Debian's newest suite, each
+# Debian's newest suite, and of the desktops all but a few of one suite.
+LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
+	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
+	sddm::autologin sddm::greeter remote::xrdp \
+	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program
+
+# The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
 # compiler, the other architecture, and fuzzing.
 test-full: test
-	packaging/as-root $(CARGO) test --package tests --test booted --locked -- sid::
+	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
+	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
 	packaging/as-root tests/hostile/prove
 	packaging/as-root packaging/check-portability
+	packaging/release/check-reproducible
+	packaging/release/supply-chain
 	$(MAKE) fuzz
 
 # Every door in every booted system: a table, which is kept for this kernel.
@@ -76,39 +94,90 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-# Does not touch /etc/pam.d: README tells which two lines to add, and where.
+# Does not touch /etc/pam.d: docs/pam.md tells which lines to add, and where.
 # Builds nothing: root need not have a Rust toolchain.
 install:
 	@test -e $(BUILT)/nix-ns-reader || { echo 'nothing is built yet: run make build first' >&2; exit 1; }
-	install -d -m 0755 $(DESTDIR)$(PAM_DIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/nix
+	install -d -m 0755 $(DESTDIR)$(PAM_DIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/bin
+	# A /nix that is there stays as it is, whosever it is.
+	test -e $(DESTDIR)/nix || install -d -m 0755 $(DESTDIR)/nix
 	install -m 0644 $(BUILT)/libpam_nixns.so $(DESTDIR)$(PAM_DIR)/pam_nixns.so
 	# Not readable: what a user may not read, the user may not trace.
 	install -m 0711 $(BUILT)/nix-ns-reader $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader
-	# Not setuid: README tells what that gives, and how.
+	# Not setuid: nix-ns-enter(8) tells what that gives, and how.
 	install -m 0711 $(BUILT)/nix-ns-enter $(DESTDIR)$(LIBEXECDIR)/nix-ns-enter
 	install -m 0755 $(BUILT)/nix-ns $(DESTDIR)$(PREFIX)/bin/nix-ns
-	install -d -m 0755 $(DESTDIR)$(MAN_DIR)/man1 $(DESTDIR)$(BASH_COMPLETIONS) \
-		$(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
-	install -m 0644 $(DOCUMENTS)/man/*.1 $(DESTDIR)$(MAN_DIR)/man1
+	install -d -m 0755 $(DESTDIR)$(BASH_COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
+	for page in $(DOCUMENTS)/man/*.[1-9]; do \
+		install -D -m 0644 $$page $(DESTDIR)$(MAN_DIR)/man$${page##*.}/$${page##*/} || exit; \
+	done
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.bash $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/_nix-ns $(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
-	install -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
+	# For desktops: tells who has no /nix, and why.
+	install -m 0755 packaging/autostart/nix-ns-notice $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' packaging/autostart/nix-ns-notice.desktop \
+		>$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	install -D -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
+	install -D -m 0644 packaging/systemd/nix-ns-mount-point.service $(DESTDIR)$(UNIT_DIR)/nix-ns-mount-point.service
+	install -d -m 0755 $(DESTDIR)$(UNIT_DIR)/sysinit.target.wants
+	ln -sf ../nix-ns-mount-point.service $(DESTDIR)$(UNIT_DIR)/sysinit.target.wants/nix-ns-mount-point.service
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns $(DESTDIR)$(SYSCONFDIR)/profile.d
 	install -m 0644 packaging/profile.d/nix-ns.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
 
-# Take the lines out of /etc/pam.d first. Leaves the site configuration.
+# What the packages have besides. Debian and Ubuntu: profiles for
+# pam-auth-update, which the next run of it, by whatever package, puts to use.
+install-pam-auth-update:
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/pam-configs
+	install -m 0644 packaging/pam/pam-configs/* $(DESTDIR)$(PREFIX)/share/pam-configs
+
+# Fedora, RHEL, openSUSE: a command that does the same by authselect or in
+# pam-config's way, when it is told to.
+install-authselect:
+	install -D -m 0755 packaging/pam/nix-ns-pam $(DESTDIR)$(SBINDIR)/nix-ns-pam
+	install -D -m 0644 packaging/pam/nix-ns-pam.8 $(DESTDIR)$(MAN_DIR)/man8/nix-ns-pam.8
+
+# Compiled by `make selinux`; loading it is up to whoever installs it.
+install-selinux:
+	install -D -m 0644 $(POLICY)/nix-ns.pp $(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp
+
+# Take the lines out of /etc/pam.d first. Leaves the site configuration, and
+# /nix, as long as somebody is on theirs: to remove a directory takes away what
+# is mounted on it in other namespaces.
 uninstall:
 	rm -f $(DESTDIR)$(PAM_DIR)/pam_nixns.so $(DESTDIR)$(LIBEXECDIR)/nix-ns-reader \
 		$(DESTDIR)$(LIBEXECDIR)/nix-ns-enter $(DESTDIR)$(PREFIX)/bin/nix-ns \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(MAN_DIR)/man1/nix-ns.1 \
-		$(DESTDIR)$(MAN_DIR)/man1/nix-ns-*.1 $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf $(DESTDIR)$(UNIT_DIR)/nix-ns-mount-point.service \
+		$(DESTDIR)$(UNIT_DIR)/sysinit.target.wants/nix-ns-mount-point.service \
+		$(DESTDIR)$(MAN_DIR)/man?/nix-ns.? $(DESTDIR)$(MAN_DIR)/man?/nix-ns-*.? \
+		$(DESTDIR)$(MAN_DIR)/man?/pam_nixns.? $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
-		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
-	-rmdir $(DESTDIR)/nix
+		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh $(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns \
+		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
+		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
+		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	-{ [ -z '$(DESTDIR)' ] && grep -qs ' /nix ' /proc/[0-9]*/mountinfo; } || rmdir $(DESTDIR)/nix
+
+# Compiled with Debian's own compiler, without the policy it will be loaded
+# into: what a type is missing for there is left out.
+selinux:
+	install -d $(POLICY)
+	checkmodule -M -m -o $(POLICY)/nix-ns.mod packaging/selinux/nix-ns.te
+	semodule_package -o $(POLICY)/nix-ns.pp -m $(POLICY)/nix-ns.mod -f packaging/selinux/nix-ns.fc
+
+# The sources of a release, and packages that are built from nothing else.
+dist deb rpm:
+	packaging/dependencies package
+	packaging/release/$@
+
+# All of it, checked, with the record of what is in it and sums.
+release:
+	packaging/dependencies package
+	packaging/release/all
 
 clean:
 	$(CARGO) clean

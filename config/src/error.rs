@@ -190,6 +190,47 @@ pub enum Error {
     #[error("the path \"{}\" is not absolute", shown(.0))]
     NotAbsolute(PathBuf),
 
+    /// `%` in a bind.
+    #[error("\"{}\": a bind is the same for everybody and has no `%` in its paths", printable(.0))]
+    BindSpecifier(String),
+    /// A bind that would cover what is not to be covered.
+    #[error(
+        "{} cannot be the target of a bind: it would cover something of {}; choose an empty \
+         directory of root's elsewhere, such as /run/opengl-driver",
+        shown(path),
+        shown(place)
+    )]
+    BindTarget {
+        /// The target.
+        path: PathBuf,
+        /// What it is in, or above.
+        place: PathBuf,
+    },
+    /// A bind of what is no directory to show.
+    #[error(
+        "{} cannot be the source of a bind: nothing of {} can; name a directory on a disk",
+        shown(path),
+        shown(place)
+    )]
+    BindSource {
+        /// The source.
+        path: PathBuf,
+        /// What it is in.
+        place: PathBuf,
+    },
+    /// A bind that would need what another one covers.
+    #[error(
+        "{} is below {}, which is the target of a bind itself; choose places beside each other",
+        shown(below),
+        shown(above)
+    )]
+    BindBelowBind {
+        /// The target above.
+        above: PathBuf,
+        /// The target below.
+        below: PathBuf,
+    },
+
     /// A user or host name that would be more or less than one directory name.
     #[error(
         "`%{specifier}` cannot be used in a path here: the {what} is \"{}\"",

@@ -17,6 +17,7 @@
 //! | `specifier` | `%u`, `%U`, `%h`, `%H`, `%%` and `~` in a written path |
 //! | `source_path` | the path of a store directory: written, wished, allowed |
 //! | `root` | the directories store directories must lie below |
+//! | `binds` | the host's directories that sessions find in a second place |
 //! | `root_uid` | which uid root has in a user namespace |
 //! | `answer` | both configurations combined for one account |
 //! | `owned_file` | opening a file only if its owner alone could have written it |
@@ -32,6 +33,7 @@
 
 mod account;
 mod answer;
+mod binds;
 mod dangling;
 mod directories;
 mod document;
@@ -55,6 +57,7 @@ pub mod walk;
 
 pub use account::Account;
 pub use answer::{Answer, answer};
+pub use binds::{Bind, Binds};
 pub use error::Error;
 pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
 pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern, Selection,
+    Account, Binds, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern, Selection,
     ServiceRules, SourcePath, UidRange, directories, document, root, service,
 };
 
@@ -38,6 +38,8 @@ pub struct Site {
     /// Rules for single PAM services, already laid over what is built in.
     #[serde(deserialize_with = "service::deserialize_sections")]
     pub services: BTreeMap<String, ServiceRules>,
+    /// Directories of the host's that sessions find in a second place, too.
+    pub binds: Binds,
 }
 
 impl Site {
@@ -118,6 +120,7 @@ impl Default for Site {
             override_refusals: BTreeSet::new(),
             users: Selection::default(),
             services: BTreeMap::new(),
+            binds: Binds::default(),
         }
     }
 }

@@ -59,6 +59,12 @@ fn site_example_has_every_key() {
             ..Selection::default()
         },
         services: BTreeMap::from([(String::from("sshd"), ServiceRules::built_in("sshd"))]),
+        binds: Site::parse(
+            "[binds]\n\"/run/opengl-driver\" = \"/usr/lib/nvidia/current\"",
+            Path::new("binds"),
+        )
+        .unwrap()
+        .binds,
         ..Site::default()
     };
     let everything = everything(SITE_EXAMPLE);

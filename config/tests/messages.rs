@@ -261,3 +261,87 @@ fn nothing_that_a_site_or_a_link_says_hides_what_to_do() {
         assert_eq!(printable_message(&message), message);
     }
 }
+
+#[test]
+fn a_bind_that_would_do_harm_is_refused() {
+    let refused = |target: &str, source: &str| site(&format!("[binds]\n{target:?} = {source:?}"));
+    for target in [
+        "/",
+        "/run",
+        "/var",
+        "/etc/ld.so.conf.d",
+        "/nix",
+        "/nix/store",
+        "/usr/lib/x",
+        "/home/alice/x",
+        "/run/nix-ns/self",
+        "/run/user/1001",
+        "/tmp/x",
+        "/proc/1",
+        "/lib64",
+        "//run/./user//x",
+    ] {
+        let said = refused(target, "/srv/driver");
+        let at = "/etc/nix-ns/config.toml:2:1: ";
+        assert!(said.starts_with(at), "{said}");
+        assert!(
+            said.contains("cannot be the target of a bind") || said.contains("`.`"),
+            "{said}"
+        );
+    }
+    for source in [
+        "/",
+        "/nix/store",
+        "/proc/self",
+        "/sys",
+        "/dev/shm",
+        "/run/nix-ns",
+    ] {
+        let said = refused("/run/x", source);
+        assert!(said.contains("cannot be the source of a bind"), "{said}");
+        assert!(said.starts_with("/etc/nix-ns/config.toml:2:12: "), "{said}");
+    }
+    for wrong in [
+        "relative",
+        "/srv/../etc",
+        "",
+        "/a\nb",
+        "~/x",
+        "%h",
+        "/srv/%u",
+    ] {
+        refused(wrong, "/srv/driver");
+        refused("/run/x", wrong);
+    }
+    assert!(refused("/run/x", "/srv/%u").contains("no `%`"));
+    assert!(
+        site("[binds]\n\"/opt/x/y\" = \"/srv/a\"\n\"/opt/x\" = \"/srv/b\"")
+            .contains("/opt/x/y is below /opt/x")
+    );
+    let many: String = (0..17)
+        .map(|number| format!("\"/opt/{number}\" = \"/srv/a\"\n"))
+        .collect();
+    assert!(site(&format!("[binds]\n{many}")).contains("17 binds are too many"));
+    assert!(
+        site("[binds]\n\"/opt/a\" = \"/srv/a\"\n\"/opt/a\" = \"/srv/b\"").contains("duplicate")
+    );
+}
+
+#[test]
+fn binds_are_what_is_written() {
+    let text = "[binds]\n\"/run//driver/\" = \"/srv/driver\"\n\"/opt/x\" = \"/usr/lib/x\"\n";
+    let binds = Site::parse(text, Path::new("site")).unwrap().binds;
+    let pairs: Vec<_> = binds.iter().map(|it| (it.target, it.source)).collect();
+    let path = Path::new;
+    assert_eq!(
+        pairs,
+        [
+            (path("/opt/x"), path("/usr/lib/x")),
+            (path("/run/driver"), path("/srv/driver"))
+        ]
+    );
+    let other = text.replace("/usr/lib/x", "/usr/lib/y");
+    let other = Site::parse(&other, Path::new("site")).unwrap().binds;
+    assert_ne!(binds.digest(), other.digest());
+    assert_ne!(binds.digest(), Site::default().binds.digest());
+}

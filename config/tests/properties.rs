@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use config::{
-    Account, Answer, Refusal, RootPattern, RootSessions, Selection, ServiceRules, Site, SourcePath,
-    UidRange, User, answer, printable,
+    Account, Answer, Binds, Refusal, RootPattern, RootSessions, Selection, ServiceRules, Site,
+    SourcePath, UidRange, User, answer, printable,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -114,6 +114,20 @@ fn selection() -> impl Strategy<Value = Selection> {
     )
 }
 
+/// Of directories beside each other, or one would be below another.
+fn binds() -> impl Strategy<Value = Binds> {
+    let targets = btree_set(
+        select(&["/run/x", "/run/y y", "/srv/é", "/opt/a\"b"][..]),
+        0..4,
+    );
+    targets.prop_map(|targets| {
+        let line = |target| format!("{target:?} = \"/srv/from\"\n");
+        let lines: String = targets.into_iter().map(line).collect();
+        let text = format!("[binds]\n{lines}");
+        Site::parse(&text, Path::new("binds")).unwrap().binds
+    })
+}
+
 fn site() -> impl Strategy<Value = Site> {
     (
         (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
@@ -122,9 +136,10 @@ fn site() -> impl Strategy<Value = Site> {
         btree_set(select(&Refusal::ALL[..]), 0..4),
         selection(),
         btree_map("[a-z0-9.\" -]{0,8}", rules(), 0..4),
+        binds(),
     )
         .prop_map(
-            |(switches, source_path, roots, override_refusals, users, services)| {
+            |(switches, source_path, roots, override_refusals, users, services, binds)| {
                 let (enable, opt_in, strict, environment) = switches;
                 let override_refusals: BTreeSet<Refusal> = override_refusals;
                 let services: BTreeMap<String, ServiceRules> = services;
@@ -138,6 +153,7 @@ fn site() -> impl Strategy<Value = Site> {
                     override_refusals,
                     users,
                     services,
+                    binds,
                 }
             },
         )
@@ -155,6 +171,7 @@ fn toml_like() -> impl Strategy<Value = String> {
         Just("services.sshd.root"),
         Just("[users]\nuid_min"),
         Just("[services.x]\nskip"),
+        Just("[binds]\n\"/run/x\""),
     ];
     let value = prop_oneof![
         any::<bool>().prop_map(|value| value.to_string()),

@@ -13,6 +13,7 @@
 //! | `host` | the host's `/nix`, and what privileged trusts it |
 //! | `doors` | ways to become somebody else that open no PAM session |
 //! | `private_services` | services whose sessions share nothing |
+//! | `slurm` | what becomes of a job |
 //! | `confinement` | SELinux and AppArmor |
 //! | `configuration` | the site configuration |
 //! | `user` | the user's configuration and directory |
@@ -35,6 +36,7 @@ mod private_services;
 mod program;
 pub mod scene;
 pub mod session;
+mod slurm;
 pub mod store;
 mod user;
 
@@ -80,6 +82,7 @@ const CHECKS: &[Check] = &[
         Concerns::Host,
         private_services::check,
     ),
+    check("doors.slurm", Concerns::Host, slurm::check),
     check("confinement", Concerns::Host, confinement::check),
     check("config", Concerns::Host, configuration::check),
     check(

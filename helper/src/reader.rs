@@ -6,8 +6,10 @@
 //! one socket, the user's rights. What it says is checked by whoever asked.
 
 mod confine;
+mod furnish;
 mod open_store;
 mod serve;
 
+pub(crate) use furnish::furnish;
 pub(crate) use open_store::{OpenError, open_store};
 pub use serve::{reply_to, serve};

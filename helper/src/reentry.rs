@@ -66,11 +66,17 @@ pub fn enter() -> Result<Infallible, Error> {
 }
 
 fn find_and_enter(privilege: &Privilege) -> Result<There, Error> {
+    // Not logged: what listens at /dev/log in a sandbox may be anybody.
     namespace::refuse_sandbox(&Linux)?;
-    let target = look_up(privilege.caller())?;
+    let caller = privilege.caller();
+    let nameless = format!("uid {}", caller.uid);
+    let target = look_up(caller).inspect_err(|error| log::refused(&nameless, error))?;
     privilege.narrow_to_namespaces()?;
-    let entered = move_into_namespace(&target, privilege.caller());
-    log::write(&target, &entered);
+    let entered = move_into_namespace(&target, caller);
+    match &entered {
+        Ok(opened) => log::entered(&target, opened),
+        Err(error) => log::refused(&target, error),
+    }
     Ok(There {
         home: target.account.home,
         opened: entered?,

@@ -4,15 +4,16 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use config::Fingerprint;
+use config::{Binds, Fingerprint};
 use nix::errno::Errno;
 
 use crate::NIX;
+use crate::binds::{self, Unbound};
 use crate::error::Error;
 use crate::kernel::{
     CallFailed, Called, FileIdentity, Kernel, MountFlags, NamespaceId, Propagation, Task,
 };
-use crate::mount_table::Mount;
+use crate::mount_table::{Mount, MountTable};
 use crate::place::{marker, marker_link_name, read_marker};
 use crate::profile::Profile;
 use crate::record::{FileId, Record};
@@ -25,6 +26,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) uid: u32,
     pub(crate) identity: FileIdentity,
     pub(crate) store: &'a CheckedStore,
+    pub(crate) binds: &'a Binds,
     pub(crate) host_nix: FileId,
     pub(crate) site: Option<Fingerprint>,
     pub(crate) user: Option<Fingerprint>,
@@ -38,6 +40,8 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Built {
     pub(crate) record: Record,
     pub(crate) way_back: WayBack,
+    /// What the site asks for and it does without.
+    pub(crate) unbound: Vec<Unbound>,
 }
 
 /// Puts the calling thread into a new namespace with the plan's directory on
@@ -47,12 +51,16 @@ pub(crate) struct Built {
 /// Any failing call, [`Error::Unverified`], and [`Error::NoWayBack`] when the
 /// return itself fails.
 pub(crate) fn build(kernel: &dyn Kernel, plan: &Plan) -> Result<Built, Error> {
-    let trees = prepare(kernel, plan.store)?;
+    let mut trees = prepare(kernel, plan)?;
     let way_back = WayBack::remember(kernel)?;
     let origin = namespace_of_caller(kernel)?;
     kernel.unshare_mounts()?;
-    match furnish(kernel, plan, &trees, origin, &way_back) {
-        Ok(record) => Ok(Built { record, way_back }),
+    match furnish(kernel, plan, &mut trees, origin, &way_back) {
+        Ok(record) => Ok(Built {
+            record,
+            way_back,
+            unbound: trees.unbound,
+        }),
         Err(error) => {
             way_back.return_there(kernel).map_err(Error::NoWayBack)?;
             Err(error)
@@ -60,10 +68,12 @@ pub(crate) fn build(kernel: &dyn Kernel, plan: &Plan) -> Result<Built, Error> {
     }
 }
 
-/// Both mounts, not attached to anything yet.
+/// All mounts, not attached to anything yet.
 struct Trees {
     store: Tree,
     marker: Tree,
+    binds: Vec<binds::Tree>,
+    unbound: Vec<Unbound>,
 }
 
 struct Tree {
@@ -74,7 +84,8 @@ struct Tree {
 
 /// Everything that can be done from outside: a descriptor opened before
 /// `unshare` can no longer be bound after it (EINVAL), a tree can.
-fn prepare(kernel: &dyn Kernel, store: &CheckedStore) -> Called<Trees> {
+fn prepare(kernel: &dyn Kernel, plan: &Plan) -> Called<Trees> {
+    let store = plan.store;
     let tree = kernel.clone_tree(store.directory.as_fd())?;
     let pending =
         restrict(kernel, &tree, MountFlags::STORE)?.then(|| store.flags.and(MountFlags::STORE));
@@ -88,7 +99,29 @@ fn prepare(kernel: &dyn Kernel, store: &CheckedStore) -> Called<Trees> {
         mount: kernel.new_memory_tree()?,
         pending: None,
     };
-    Ok(Trees { store, marker })
+    let (binds, unbound) = prepare_binds(kernel, plan.binds)?;
+    Ok(Trees {
+        store,
+        marker,
+        binds,
+        unbound,
+    })
+}
+
+/// A cluster has one site configuration, and not every node has a graphics card:
+/// what is not there is done without.
+fn prepare_binds(kernel: &dyn Kernel, binds: &Binds) -> Called<(Vec<binds::Tree>, Vec<Unbound>)> {
+    let (mut trees, mut unbound) = (Vec::new(), Vec::new());
+    if binds.iter().next().is_some() {
+        let table = MountTable::parse(&kernel.mount_table()?);
+        for bind in binds.iter() {
+            match binds::prepare(kernel, &table, bind) {
+                Ok(tree) => trees.extend(tree),
+                Err(why) => unbound.push(why),
+            }
+        }
+    }
+    Ok((trees, unbound))
 }
 
 /// Whether the flags are still to be set: before Linux 5.12 they cannot be
@@ -112,7 +145,7 @@ fn namespace_of_caller(kernel: &dyn Kernel) -> Called<NamespaceId> {
 fn furnish(
     kernel: &dyn Kernel,
     plan: &Plan,
-    trees: &Trees,
+    trees: &mut Trees,
     origin: NamespaceId,
     way_back: &WayBack,
 ) -> Result<Record, Error> {
@@ -122,9 +155,15 @@ fn furnish(
     kernel.set_propagation(Propagation::Slave)?;
     kernel.set_propagation(Propagation::Shared)?;
     attach(kernel, &trees.store, Path::new(NIX))?;
+    for tree in std::mem::take(&mut trees.binds) {
+        match tree.attach(kernel)? {
+            Ok(()) => trees.binds.push(tree),
+            Err(why) => trees.unbound.push(why),
+        }
+    }
     let record = describe(kernel, plan, origin)?;
     mark(kernel, &trees.marker, &record)?;
-    verify(kernel, plan.store, &record)?;
+    verify(kernel, plan.store, &trees.binds, &record)?;
     // The directory a caller had below /nix is now under the mount.
     if way_back.directory().is_below(Path::new(NIX)) {
         way_back.directory().follow(kernel, plan.identity)?;
@@ -141,12 +180,14 @@ fn attach(kernel: &dyn Kernel, tree: &Tree, point: &Path) -> Called<()> {
 }
 
 fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Record> {
+    let root = kernel.remembered(Path::new("/"))?;
     let nix = kernel.remembered(Path::new(NIX))?;
     Ok(Record {
         uid: plan.uid,
         namespace: namespace_of_caller(kernel)?,
         inode: kernel.namespace_inode(Task::Caller)?,
         origin,
+        root: root.mount,
         nix: nix.mount,
         store: FileId::from(&plan.store.remembered),
         host_nix: plan.host_nix,
@@ -154,6 +195,7 @@ fn describe(kernel: &dyn Kernel, plan: &Plan, origin: NamespaceId) -> Called<Rec
         user: plan.user,
         environment: plan.environment,
         profile: plan.profile,
+        binds: plan.binds.digest(),
         path: plan.store.path.clone(),
     })
 }
@@ -177,7 +219,12 @@ fn mark(kernel: &dyn Kernel, tree: &Tree, record: &Record) -> Called<()> {
 
 /// In the kernel's own table: that mount, that directory, those flags. The file
 /// system is not asked; it may be the user's.
-fn verify(kernel: &dyn Kernel, store: &CheckedStore, record: &Record) -> Result<(), Error> {
+fn verify(
+    kernel: &dyn Kernel,
+    store: &CheckedStore,
+    binds: &[binds::Tree],
+    record: &Record,
+) -> Result<(), Error> {
     if read_marker(kernel) != Some(Some(record.clone())) {
         return Err(Error::Unverified("the marker of this session"));
     }
@@ -197,7 +244,9 @@ fn verify(kernel: &dyn Kernel, store: &CheckedStore, record: &Record) -> Result<
             "nosuid, nodev and the flags of its file system on /nix",
         ));
     }
-    Ok(())
+    binds
+        .iter()
+        .try_for_each(|tree| tree.verify(kernel, &table))
 }
 
 #[cfg(test)]

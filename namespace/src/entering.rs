@@ -52,7 +52,8 @@ enum Attempt {
     Joined(Box<Record>),
     /// Nobody is in it any more.
     Dead,
-    /// It is not what was recorded, or not whole: another is to be built.
+    /// It is not what was recorded or wanted, or not whole: another is to be
+    /// built.
     Broken,
     /// Another was elected meanwhile.
     Superseded,
@@ -195,6 +196,7 @@ impl Entering<'_> {
     /// amount to, by whichever configuration it was made.
     fn join_elected(&self, registry: &Registry, asked: &Asked) -> Result<Standing, Error> {
         let store = FileId::from(&asked.store.remembered);
+        let binds = self.login.site()?.binds.digest();
         loop {
             let entries = registry.entries(self.kernel)?;
             let generation = entries.next_generation(store);
@@ -204,7 +206,14 @@ impl Entering<'_> {
                     predecessor: None,
                 }));
             };
-            let dead = match self.join_one(registry, &entries, elected)? {
+            // One with other directories of the site's is not what today's
+            // configurations amount to, whoever is still in it.
+            let attempt = if elected.record.binds == binds {
+                self.join_one(registry, &entries, elected)?
+            } else {
+                Attempt::Broken
+            };
+            let dead = match attempt {
                 Attempt::Joined(record) => {
                     let record = Record {
                         site: self.login.site_fingerprint,
@@ -281,40 +290,49 @@ impl Entering<'_> {
         let predecessor = predecessor.map(|it| &it.elected);
         // What cannot be swept away only takes room.
         let _ = registry.sweep(self.kernel, FileId::from(&asked.store.remembered));
-        let Built { record, way_back } = build(self.kernel, &self.plan(asked, host_nix))?;
+        let Built {
+            record,
+            way_back,
+            unbound,
+        } = build(self.kernel, &self.plan(asked, host_nix)?)?;
         let stands = registry
             .add_session(self.kernel, record.namespace)
             .and_then(|()| registry.elect(self.kernel, &record, seat.generation, predecessor))
             .and_then(|elected| Ok(elected && !registry.yields(self.kernel, &record, dead)?));
         let record = Box::new(record);
         match stands {
-            Ok(true) => Ok(Some(Entered::Built(record))),
+            Ok(true) => Ok(Some(Entered::Built(record, unbound))),
             Ok(false) => {
                 registry.remove_session(self.kernel, record.namespace);
                 turn_back(self.kernel, &way_back)?;
                 Ok(None)
             }
             // The user has what they asked for; later sessions may not find it.
-            Err(failed) => Ok(Some(Entered::BuiltAlone(record, failed.to_string()))),
+            Err(failed) => {
+                let why = failed.to_string();
+                Ok(Some(Entered::BuiltAlone(record, unbound, why)))
+            }
         }
     }
 
     fn build_alone(&self, asked: &Asked, host_nix: FileId, why: &str) -> Result<Entered, Error> {
-        let built = build(self.kernel, &self.plan(asked, host_nix))?;
-        Ok(Entered::BuiltAlone(Box::new(built.record), why.to_owned()))
+        let built = build(self.kernel, &self.plan(asked, host_nix)?)?;
+        let record = Box::new(built.record);
+        Ok(Entered::BuiltAlone(record, built.unbound, why.to_owned()))
     }
 
-    fn plan<'b>(&self, asked: &'b Asked, host_nix: FileId) -> Plan<'b> {
-        Plan {
+    fn plan<'b>(&'b self, asked: &'b Asked, host_nix: FileId) -> Result<Plan<'b>, Error> {
+        Ok(Plan {
             uid: self.login.account.uid,
             identity: self.login.identity(),
             store: &asked.store,
+            binds: &self.login.site()?.binds,
             host_nix,
             site: self.login.site_fingerprint,
             user: asked.user,
             environment: asked.environment,
             profile: asked.profile,
-        }
+        })
     }
 
     /// Asks the user's files, and checks what comes back; an answer of "no" is

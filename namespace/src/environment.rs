@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_named_below_the_home() {
+        let known = |name: &str| (name == "PATH").then(|| OsString::from("/bin"));
+        let all = variables(Profile::Home, Path::new("/home/alice"), &known).unwrap();
+        assert!(all.contains(&("PATH", "/home/alice/.nix-profile/bin:/bin".into())));
+        for home in ["/home/al:ice", "relative", "/home/al\nice"] {
+            assert_eq!(variables(Profile::Home, Path::new(home), &known), None);
+        }
+    }
+
+    #[test]
     fn where_nothing_is_known_the_systems_own_defaults_are_extended() {
         let all = of(Profile::Home, &[], Some(BUNDLE));
         assert_eq!(all["PATH"], "/home/alice/.nix-profile/bin:/usr/bin:/bin");

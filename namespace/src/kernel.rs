@@ -139,6 +139,11 @@ impl MountFlags {
         no_dev: true,
         ..Self::NONE
     };
+    /// What a directory of the site's gets.
+    pub const BIND: Self = Self {
+        read_only: true,
+        ..Self::STORE
+    };
     /// What the marker gets.
     pub const MARKER: Self = Self {
         read_only: true,

@@ -15,24 +15,31 @@ use crate::way_back::{WayBack, WorkingDirectory};
 const MOST_LAYERS: usize = 64;
 
 /// How a caller left, if there was anything to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
     /// It was on nobody's `/nix`.
     Nothing,
     /// It is in the host's namespace.
     ToHost,
-    /// It is in a copy of the namespace it was in, without what was ours.
-    Detached,
+    /// It is in a copy of the namespace it was in, without what was ours; why not
+    /// in the host's, where that is where it should be.
+    Detached(Option<String>),
 }
 
 impl Left {
     /// The words for it; none if nothing was left.
     #[must_use]
-    pub const fn how(self) -> Option<&'static str> {
+    pub fn how(&self) -> Option<String> {
         match self {
             Self::Nothing => None,
-            Self::ToHost => Some("left a user's /nix for the host's"),
-            Self::Detached => Some("took a user's /nix off in a copy of its namespace"),
+            Self::ToHost => Some("left a user's /nix for the host's".to_owned()),
+            Self::Detached(why) => {
+                let why = why.as_ref().map(|why| format!(" ({why})"));
+                let why = why.unwrap_or_default();
+                Some(format!(
+                    "took a user's /nix off in a copy of its namespace{why}"
+                ))
+            }
         }
     }
 }
@@ -54,7 +61,7 @@ pub(crate) fn leave(
             Err(error @ Error::NoWayBack(_)) => Err(error),
             // /proc/1/ns/mnt may be unreadable even for root.
             Err(to_host) => detach(kernel, Some(record.host_nix), identity)
-                .map(|()| Left::Detached)
+                .map(|()| Left::Detached(Some(to_host.to_string())))
                 .map_err(|why| Error::cannot_leave(Some(record.uid), format!("{to_host}; {why}"))),
         },
         // Another tool's namespace (firejail, pam_namespace) is never undone.
@@ -65,12 +72,12 @@ pub(crate) fn leave(
                 record.as_ref().map(|record| record.host_nix),
                 identity,
             )
-            .map(|()| Left::Detached)
+            .map(|()| Left::Detached(None))
             .map_err(|why| Error::cannot_leave(uid, why))
         }
         Place::Private { host_nix } if is_foreign(kernel, *host_nix) => {
             detach(kernel, *host_nix, identity)
-                .map(|()| Left::Detached)
+                .map(|()| Left::Detached(None))
                 .map_err(|why| Error::cannot_leave(None, why))
         }
         Place::Private { .. } => Ok(Left::Nothing),

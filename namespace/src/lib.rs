@@ -11,6 +11,7 @@
 //! - [`store`]: the directory that came back, checked.
 //! - [`registry`]: which namespaces the user already has.
 //! - [`join`]: into one of them, verified, or back.
+//! - [`binds`]: the host's directories that it has in a second place.
 //! - [`build`]: a new one around the calling thread, verified, or back.
 //! - [`entering`]: which of the two, and what when others do the same at once.
 //! - [`profile`]: what of the user's the session's environment is to name.
@@ -36,6 +37,7 @@ pub mod references;
 pub mod session;
 pub mod target;
 
+mod binds;
 mod build;
 mod entering;
 mod freshness;
@@ -47,6 +49,7 @@ mod registry;
 mod store;
 mod way_back;
 
+pub use binds::{Unbound, check_bind};
 pub use error::{Error, Gravity};
 pub use host::{check_host, refusals};
 pub use kernel::{Kernel, Linux};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use config::Participation;
 
+use crate::binds::Unbound;
 use crate::error::shown;
 use crate::leave::Left;
 use crate::profile::Profile;
@@ -28,10 +29,11 @@ pub enum Entered {
     Stayed(Box<Record>),
     /// It joined the user's other sessions.
     Joined(Box<Record>),
-    /// It is the first in a new namespace, which later ones join.
-    Built(Box<Record>),
+    /// It is the first in a new namespace, which later ones join; what that
+    /// does without.
+    Built(Box<Record>, Vec<Unbound>),
     /// It has a namespace for itself; why nobody will join it.
-    BuiltAlone(Box<Record>, String),
+    BuiltAlone(Box<Record>, Vec<Unbound>, String),
     /// The host's.
     None(WithoutNix),
 }
@@ -57,7 +59,7 @@ pub enum WithoutNix {
 }
 
 impl Opened {
-    pub(crate) const fn without(left: Left, why: WithoutNix) -> Self {
+    pub(crate) fn without(left: Left, why: WithoutNix) -> Self {
         Self {
             left,
             entered: Entered::None(why),
@@ -76,8 +78,8 @@ impl Opened {
         let (record, how) = match &self.entered {
             Entered::Stayed(record) => (record, "already there".to_owned()),
             Entered::Joined(record) => (record, "joined".to_owned()),
-            Entered::Built(record) => (record, "built".to_owned()),
-            Entered::BuiltAlone(record, why) => {
+            Entered::Built(record, _) => (record, "built".to_owned()),
+            Entered::BuiltAlone(record, _, why) => {
                 (record, format!("built for this session alone ({why})"))
             }
             Entered::None(why) => return format!("no /nix for {session}: {why}{left}"),
@@ -94,9 +96,63 @@ impl Entered {
         match self {
             Self::Stayed(record)
             | Self::Joined(record)
-            | Self::Built(record)
-            | Self::BuiltAlone(record, _) => Some(record),
+            | Self::Built(record, _)
+            | Self::BuiltAlone(record, ..) => Some(record),
             Self::None(_) => None,
         }
+    }
+
+    /// What the site asks for and a new namespace does without.
+    #[must_use]
+    pub fn unbound(&self) -> &[Unbound] {
+        match self {
+            Self::Built(_, unbound) | Self::BuiltAlone(_, unbound, _) => unbound,
+            Self::Stayed(_) | Self::Joined(_) | Self::None(_) => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn the_line_says_what_whose_and_how() {
+        let session = "alice";
+        let line = |left, entered| {
+            let opened = Opened {
+                left,
+                entered,
+                profile: None,
+            };
+            opened.describe(&session)
+        };
+        let record = || {
+            Box::new(Record {
+                path: "/home/alice/ni\nx".into(),
+                ..record()
+            })
+        };
+        let prefix = r"/nix is /home/alice/ni\u{a}x for alice: ";
+        for (entered, how) in [
+            (Entered::Stayed(record()), "already there"),
+            (Entered::Joined(record()), "joined"),
+            (Entered::Built(record(), Vec::new()), "built"),
+            (
+                Entered::BuiltAlone(record(), Vec::new(), "why".to_owned()),
+                "built for this session alone (why)",
+            ),
+        ] {
+            assert_eq!(line(Left::Nothing, entered), format!("{prefix}{how}"));
+        }
+        assert_eq!(
+            line(Left::ToHost, Entered::Joined(record())),
+            format!("{prefix}joined, left a user's /nix for the host's")
+        );
+        assert_eq!(
+            line(Left::Nothing, Entered::None(WithoutNix::DisabledByUser)),
+            "no /nix for alice: the user configuration says enable = false"
+        );
     }
 }

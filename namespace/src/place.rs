@@ -84,12 +84,19 @@ pub(crate) fn nix_is_covered(kernel: &dyn Kernel) -> bool {
     match kernel.remembered(Path::new(crate::NIX)) {
         Ok(nix) => nix.mount_root,
         // It is there and will not be looked at: FUSE answers others EACCES.
-        Err(failed) => !is_absence(failed.errno),
+        Err(failed) => !is_absence(failed.errno) && can_look(kernel),
     }
 }
 
 fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
+}
+
+/// Whether anything can be looked at. A container's filter may have no `statx`:
+/// then nothing of ours was ever built in it, and to see something of a user's
+/// everywhere would lock everybody out. `/` is nobody's to answer for.
+fn can_look(kernel: &dyn Kernel) -> bool {
+    kernel.remembered(Path::new("/")).is_ok()
 }
 
 /// The marker's record; outer `None` is "no marker", inner "not readable".
@@ -104,7 +111,7 @@ pub(crate) fn read_marker(kernel: &dyn Kernel) -> Option<Option<Record>> {
         Err(failed) if !is_absence(failed.errno) => Some(None),
         Err(_) => match kernel.remembered(Path::new(MARKER)) {
             Ok(marker) => marker.mount_root.then_some(None),
-            Err(failed) => (!is_absence(failed.errno)).then_some(None),
+            Err(failed) => (!is_absence(failed.errno) && can_look(kernel)).then_some(None),
         },
     }
 }
@@ -126,18 +133,19 @@ fn is_host(kernel: &dyn Kernel) -> Called<bool> {
 }
 
 /// Whether the caller's root directory is the system's. A caller that was
-/// chrooted is left alone: `setns` would lift it out of its root. On the host
-/// the mount has to be the same, too: `mount --bind / /jail` makes a root
-/// directory of the very same file, in which others may be hidden. In any other
-/// namespace the mounts have numbers of their own.
-pub(crate) fn has_the_systems_root(kernel: &dyn Kernel, place: &Place) -> bool {
-    let Ok(own) = kernel.remembered(Path::new("/")) else {
-        return false;
+/// chrooted is left alone: `setns` would lift it out of its root. The mount has
+/// to be the same, too: `mount --bind / /jail` makes a root directory of the very
+/// same file, in which others may be hidden. A private namespace of another
+/// tool's has mounts with numbers that nobody wrote down.
+pub(crate) fn has_the_systems_root(kernel: &dyn Kernel, place: &Place) -> Called<bool> {
+    let own = kernel.remembered(Path::new("/"))?;
+    let init = kernel.remembered(Path::new("/proc/1/root/"));
+    let is_expected_mount = match (place, &init) {
+        (Place::Nix(record), _) => own.mount == record.root,
+        (Place::Host, Ok(init)) => own.mount == init.mount,
+        _ => true,
     };
-    match kernel.remembered(Path::new("/proc/1/root/")) {
-        Ok(init) => own.is(&init) && (*place != Place::Host || own.mount == init.mount),
-        Err(_) => own.mount_root,
-    }
+    Ok(is_expected_mount && init.map_or(own.mount_root, |init| own.is(&init)))
 }
 
 /// The link below [`MARKER`], by its name alone.

@@ -38,6 +38,8 @@ pub struct Record {
     pub inode: u64,
     /// The namespace it was made in: the way out.
     pub origin: NamespaceId,
+    /// The mount on `/`: a root directory on another was made inside.
+    pub root: MountId,
     /// The mount on `/nix`.
     pub nix: MountId,
     /// The store directory.
@@ -52,6 +54,8 @@ pub struct Record {
     pub environment: bool,
     /// The profile that the user had then.
     pub profile: Option<Profile>,
+    /// Which binds of the site's it was to have.
+    pub binds: u64,
     /// Path of the store directory when the namespace was made.
     pub path: PathBuf,
 }
@@ -70,11 +74,12 @@ impl Record {
     #[must_use]
     pub fn to_text(&self) -> OsString {
         let mut text = OsString::from(format!(
-            "{VERSION} uid={} namespace={} inode={} origin={} nix={} store={} host={} site={} user={} environment={} profile={} path=",
+            "{VERSION} uid={} namespace={} inode={} origin={} root={} nix={} store={} host={} site={} user={} environment={} profile={} binds={} path=",
             self.uid,
             self.namespace,
             self.inode,
             self.origin,
+            self.root,
             self.nix,
             file_to_text(self.store),
             file_to_text(self.host_nix),
@@ -82,6 +87,7 @@ impl Record {
             fingerprint_to_text(self.user),
             self.environment,
             Profile::to_text(self.profile),
+            self.binds,
         ));
         text.push(&self.path);
         text
@@ -104,6 +110,7 @@ impl Record {
             namespace: NamespaceId::parse(fact("namespace")?)?,
             inode: fact("inode").and_then(parse_decimal)?,
             origin: NamespaceId::parse(fact("origin")?)?,
+            root: MountId::parse(fact("root")?)?,
             nix: MountId::parse(fact("nix")?)?,
             store: parse_file(fact("store")?)?,
             host_nix: parse_file(fact("host")?)?,
@@ -111,6 +118,7 @@ impl Record {
             user: parse_fingerprint(fact("user")?)?,
             environment: fact("environment")?.parse().ok()?,
             profile: Profile::parse(fact("profile")?)?,
+            binds: fact("binds").and_then(parse_decimal)?,
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
         };
         facts.next().is_none().then_some(record)
@@ -180,6 +188,7 @@ pub(crate) mod tests {
             namespace: NamespaceId::Unique(77),
             inode: 4_026_532_000,
             origin: NamespaceId::Unique(1),
+            root: MountId::Unique(899),
             nix: MountId::Unique(900),
             store: FileId {
                 device: 65024,
@@ -199,6 +208,7 @@ pub(crate) mod tests {
             }),
             environment: true,
             profile: Some(Profile::Home),
+            binds: 0,
             path: "/home/al ice/nix path=x\n\u{1b}".into(),
         }
     }
@@ -242,6 +252,7 @@ pub(crate) mod tests {
     fn a_changed_line_is_no_record_or_the_record_of_that_line() {
         let reused = Record {
             namespace: NamespaceId::Inode(10),
+            root: MountId::Reused(1),
             nix: MountId::Reused(0),
             site: record().user,
             user: None,
@@ -301,6 +312,7 @@ pub(crate) mod tests {
             namespace: NamespaceId::Unique(u64::MAX),
             inode: u64::MAX,
             origin: NamespaceId::Unique(u64::MAX),
+            root: MountId::Unique(u64::MAX),
             nix: MountId::Unique(u64::MAX),
             store: file,
             host_nix: file,
@@ -308,6 +320,7 @@ pub(crate) mod tests {
             user: fingerprint,
             environment: false,
             profile: Some(Profile::State),
+            binds: u64::MAX,
             path: format!("/{}", "x".repeat(LONGEST_PATH - 1)).into(),
         };
         let text = longest.to_text();

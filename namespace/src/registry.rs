@@ -197,6 +197,12 @@ impl Registry {
         dead: Option<&Elected>,
     ) -> Called<bool> {
         let Some(dead) = dead else { return Ok(false) };
+        // Before Linux 6.11 a number is an inode's, which the kernel gives to the
+        // next namespace as soon as it is free: then the dead one is, and whoever
+        // is registered by that number is in this one.
+        if dead.record.namespace == record.namespace {
+            return Ok(false);
+        }
         let entries = self.entries(kernel)?;
         if !self.has_session(kernel, &entries, &dead.record)? {
             return Ok(false);

@@ -87,7 +87,7 @@ impl Login<'_> {
         let left = leave(kernel, &place, self.identity())?;
         let place = match left {
             Left::Nothing => place,
-            Left::ToHost | Left::Detached => find_place(kernel)?,
+            Left::ToHost | Left::Detached(_) => find_place(kernel)?,
         };
         let entered = Entering {
             login: self,
@@ -213,12 +213,15 @@ fn find_place(kernel: &dyn Kernel) -> Result<Place, Error> {
         Some(record) => Place::Derived(record.clone().map(Box::new)),
         None => Place::Private { host_nix: None },
     };
-    match Place::of(kernel, marker.clone()) {
-        Ok(place) if has_the_systems_root(kernel, &place) => Ok(place),
+    let Ok(place) = Place::of(kernel, marker.clone()) else {
+        return Ok(doubtful());
+    };
+    match has_the_systems_root(kernel, &place) {
+        Ok(true) => Ok(place),
         // `setns` would lift a caller out of its own root.
-        Ok(_) if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
-        Ok(_) => Err(Error::OtherRoot),
-        Err(_) => Ok(doubtful()),
+        _ if marker.is_some() || nix_is_covered(kernel) => Ok(doubtful()),
+        Ok(false) => Err(Error::OtherRoot),
+        Err(failed) => Err(failed.into()),
     }
 }
 

@@ -162,7 +162,7 @@ fn check_below_roots(kernel: &dyn Kernel, path: &Path, roots: &[OwnedFd]) -> Res
         known.push(root.to_string_lossy().into_owned());
     }
     let places = if known.is_empty() {
-        "none of which exists".to_owned()
+        "none of which can be reached".to_owned()
     } else {
         // Cut as one: a site may have many.
         config::printable(&known.join(", "))

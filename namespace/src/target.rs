@@ -106,3 +106,24 @@ fn host_name() -> String {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_shown_in_one_line() {
+        let mut target = Target::nobody("ss\nhd".to_owned());
+        target.account.name = "al\u{1b}ice".to_owned();
+        assert_eq!(
+            target.to_string(),
+            r"al\u{1b}ice (uid 65534), service ss\u{a}hd"
+        );
+    }
+
+    #[test]
+    fn the_host_is_named_as_the_kernel_has_it() {
+        let kernels = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(host_name(), kernels.trim_end());
+    }
+}

@@ -27,20 +27,52 @@ impl Arguments {
             unknown: Vec::new(),
         };
         for word in words {
-            match word.to_bytes() {
-                b"leave" => arguments.leave = true,
-                b"debug" => arguments.debug = true,
-                word => match word.strip_prefix(b"config=") {
-                    Some(file) if file.starts_with(b"/") => {
-                        arguments.site_file = OsStr::from_bytes(file).into()
-                    }
-                    _ => arguments
-                        .unknown
-                        .push(config::printable(&String::from_utf8_lossy(word))),
-                },
+            match Word::parse(word.to_bytes()) {
+                Some((Word::Leave, _)) => arguments.leave = true,
+                Some((Word::Debug, _)) => arguments.debug = true,
+                Some((Word::Config, file)) => arguments.site_file = OsStr::from_bytes(file).into(),
+                None => arguments
+                    .unknown
+                    .push(config::printable(&word.to_string_lossy())),
             }
         }
         arguments
+    }
+}
+
+/// A word that means something, alone or with a value right after it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Word {
+    Leave,
+    Debug,
+    Config,
+}
+
+impl Word {
+    /// Every one there is.
+    pub(crate) const ALL: [Self; 3] = [Self::Leave, Self::Debug, Self::Config];
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Debug => "debug",
+            Self::Config => "config=",
+        }
+    }
+
+    /// The word, and its value.
+    fn parse(written: &[u8]) -> Option<(Self, &[u8])> {
+        Self::ALL.into_iter().find_map(|word| {
+            let value = written.strip_prefix(word.text().as_bytes())?;
+            word.takes(value).then_some((word, value))
+        })
+    }
+
+    fn takes(self, value: &[u8]) -> bool {
+        match self {
+            Self::Leave | Self::Debug => value.is_empty(),
+            Self::Config => value.starts_with(b"/"),
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use pam_sys::PamHandle;
 
 use crate::arguments::Arguments;
+use crate::code::Code;
 use crate::hooks;
-use crate::pam::{Code, Pam, Priority};
+use crate::pam::{Pam, Priority};
 
 /// Opens a session: leaves or enters, by the line's arguments.
 ///

@@ -6,8 +6,9 @@ use namespace::reader::SpawnedReader;
 use namespace::{Door, Error, Gravity, Linux, Target};
 
 use crate::arguments::Arguments;
+use crate::code::Code;
 use crate::environment;
-use crate::pam::{Code, Pam, Priority, groups_of};
+use crate::pam::{Pam, Priority, groups_of};
 use crate::report;
 
 /// `pam_open_session`, for either line.
@@ -28,7 +29,7 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
     let login = target.login(&groups, Door::Pam);
     if arguments.leave {
         match login.leave(&Linux) {
-            Ok(left) => report::left(pam, arguments, &target, left),
+            Ok(left) => report::left(pam, arguments, &target, &left),
             Err(error) => failed(pam, &target, &error),
         }
     } else {
@@ -70,13 +71,18 @@ fn find_target(pam: &Pam, arguments: &Arguments) -> Result<Target, Box<Target>> 
         pam.log(Priority::Error, "the application names no user");
         return Err(Box::new(Target::nobody(pam.service())));
     };
-    let Some(account) = pam.account(&user) else {
-        let user = config::printable(&user.to_string_lossy());
-        pam.log(
-            Priority::Error,
-            &format!("the account database has no usable entry for {user}"),
-        );
-        return Err(Box::new(Target::nobody(pam.service())));
+    let account = match pam.account(&user) {
+        Ok(account) => account,
+        Err(error) => {
+            let user = config::printable(&user.to_string_lossy());
+            let why = match error.raw_os_error() {
+                Some(0) => String::new(),
+                _ => format!(": {error}"),
+            };
+            let text = format!("the account database has no usable entry for {user}{why}");
+            pam.log(Priority::Error, &text);
+            return Err(Box::new(Target::nobody(pam.service())));
+        }
     };
     let name = account.name.clone();
     let is_member = |group: &str| pam.is_member(&name, group);

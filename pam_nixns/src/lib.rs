@@ -9,13 +9,18 @@
 //! - [`hooks`]: what a session's opening and closing amount to;
 //! - [`environment`]: what the session's environment says;
 //! - [`stack`]: what PAM would run as root with it;
-//! - [`report`]: the one log line of a session, and the PAM code;
+//! - [`code`]: what the module answers;
+//! - [`report`]: the one log line of a session;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
 
 mod arguments;
+mod code;
 mod entry;
 mod environment;
 mod hooks;
 mod pam;
 mod report;
 mod stack;
+
+#[cfg(test)]
+mod manual;

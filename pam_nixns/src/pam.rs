@@ -3,12 +3,15 @@
 #![allow(unsafe_code, reason = "the boundary to C")]
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
+use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixDatagram;
 use std::ptr::{NonNull, null, null_mut};
 
 use config::Account;
 use pam_sys::raw::{pam_get_item, pam_get_user, pam_getenv, pam_putenv};
-use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
+use pam_sys::{PamFlag, PamHandle, PamItemType, PamMessageStyle};
 
 // Absent from pam-sys 0.5; `security/pam_ext.h` and `security/pam_modutil.h` of
 // Linux-PAM 1.0 and later.
@@ -29,22 +32,6 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What the module answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
-    /// The session is where it belongs.
-    Success,
-    /// The session is where it was, and that is right.
-    Ignore,
-    /// The session is on another user's `/nix`, or must not start without its
-    /// own: it must not start.
-    SystemError,
-    /// The way back failed: the session must not start.
-    Abort,
-    /// A bug was caught before the session was moved.
-    ServiceError,
-}
-
 /// Severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
@@ -55,22 +42,16 @@ pub(crate) enum Priority {
     Critical,
 }
 
+/// Where `syslog(3)` sends what it is told.
+const LOG: &str = "/dev/log";
+/// Longer than a journal that starts anew needs, and no longer than a person at a
+/// prompt waits.
+const LOG_PATIENCE_MILLISECONDS: c_int = 1000;
+
 /// One call of Linux-PAM's. Not `Send`: the handle belongs to this call.
 pub(crate) struct Pam {
     handle: NonNull<PamHandle>,
     silent: bool,
-}
-
-impl Code {
-    pub(crate) const fn number(self) -> c_int {
-        (match self {
-            Self::Success => PamReturnCode::SUCCESS,
-            Self::Ignore => PamReturnCode::IGNORE,
-            Self::SystemError => PamReturnCode::SYSTEM_ERR,
-            Self::Abort => PamReturnCode::ABORT,
-            Self::ServiceError => PamReturnCode::SERVICE_ERR,
-        }) as c_int
-    }
 }
 
 impl Pam {
@@ -163,6 +144,9 @@ impl Pam {
 
     /// Logs one line, as `pam_nixns(SERVICE:session): ...`.
     pub(crate) fn log(&self, priority: Priority, text: &str) {
+        if is_stuck() {
+            return;
+        }
         let priority = libc::LOG_AUTHPRIV
             | match priority {
                 Priority::Debug => libc::LOG_DEBUG,
@@ -208,13 +192,22 @@ impl Pam {
 
     /// Looks a user up in the account database, whatever that is made of.
     /// Groups are left empty: see [`groups_of`].
-    pub(crate) fn account(&self, user: &CStr) -> Option<Account> {
+    /// What the database failed with, if it says, where there is none.
+    pub(crate) fn account(&self, user: &CStr) -> Result<Account, io::Error> {
+        // SAFETY: the place is this thread's own. A database that has no such entry
+        // leaves it alone (getpwnam(3)).
+        unsafe { *libc::__errno_location() = 0 };
         // SAFETY: handle and name are valid; the answer belongs to the handle.
-        let entry = unsafe { pam_modutil_getpwnam(self.handle.as_ptr(), user.as_ptr()).as_ref()? };
+        let entry = unsafe { pam_modutil_getpwnam(self.handle.as_ptr(), user.as_ptr()).as_ref() };
+        let entry = entry.ok_or_else(io::Error::last_os_error)?;
         // SAFETY: the entry's strings are valid while the handle is.
-        let (name, home) = unsafe { (copy(entry.pw_name)?, copy(entry.pw_dir)?) };
-        Some(Account {
-            name: name.into_string().ok()?,
+        let (name, home) = unsafe { (copy(entry.pw_name), copy(entry.pw_dir)) };
+        let name = name.and_then(|name| name.into_string().ok());
+        let (Some(name), Some(home)) = (name, home) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        Ok(Account {
+            name,
             uid: entry.pw_uid,
             gid: entry.pw_gid,
             groups: Vec::new(),
@@ -233,6 +226,29 @@ impl Pam {
         };
         answer == 1
     }
+}
+
+/// Whether the receiver of the log takes nothing, and has not for a while:
+/// `syslog(3)` would wait for it, and the login with it, for ever. Where there is
+/// no receiver, or it is of an old kind, `syslog(3)` knows by itself.
+fn is_stuck() -> bool {
+    let Ok(log) = UnixDatagram::unbound() else {
+        return false;
+    };
+    if log.set_nonblocking(true).is_err() {
+        return false;
+    }
+    match log.connect(LOG) {
+        Ok(()) => {}
+        Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+    }
+    let mut room = libc::pollfd {
+        fd: log.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one valid structure.
+    unsafe { libc::poll(&raw mut room, 1, LOG_PATIENCE_MILLISECONDS) == 0 }
 }
 
 /// The numbers of all groups of a user, the first included.

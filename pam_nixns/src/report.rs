@@ -3,7 +3,8 @@
 use namespace::{Entered, Error, Left, Opened, Target};
 
 use crate::arguments::Arguments;
-use crate::pam::{Code, Pam, Priority};
+use crate::code::Code;
+use crate::pam::{Pam, Priority};
 
 /// Before the `leave` line would do anything.
 pub(crate) fn nothing_to_leave(pam: &Pam, arguments: &Arguments) -> Code {
@@ -14,7 +15,7 @@ pub(crate) fn nothing_to_leave(pam: &Pam, arguments: &Arguments) -> Code {
 }
 
 /// After the `leave` line.
-pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: Left) -> Code {
+pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: &Left) -> Code {
     match left.how() {
         Some(how) => pam.log(Priority::Debug, &format!("{how}, {target}")),
         None => return nothing_to_leave(pam, arguments),
@@ -25,6 +26,11 @@ pub(crate) fn left(pam: &Pam, arguments: &Arguments, target: &Target, left: Left
 /// After the entering line.
 pub(crate) fn entered(pam: &Pam, arguments: &Arguments, target: &Target, opened: &Opened) -> Code {
     let text = opened.describe(target);
+    let file = config::printable(&arguments.site_file.to_string_lossy());
+    for unbound in opened.entered.unbound() {
+        let text = format!("without a directory for {target}: {file}: {unbound}");
+        pam.log(Priority::Warning, &text);
+    }
     if !matches!(opened.entered, Entered::None(_)) {
         pam.log(Priority::Info, &text);
         return Code::Success;

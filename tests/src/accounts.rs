@@ -102,6 +102,27 @@ impl Machine {
         user
     }
 
+    /// Adds many users who take part, `user0` and so on, at once and without keys:
+    /// for sessions that nobody logs in to.
+    ///
+    /// # Panics
+    ///
+    /// When they cannot be added.
+    #[track_caller]
+    pub fn nix_users(&self, count: u32) {
+        self.run(&format!(
+            "set -e; number=0; while [ $number -lt {count} ]; do
+               name=user$number; id=$((3000 + number)); home=/home/$name
+               echo $name:x:$id:$id::$home:/bin/sh >>/etc/passwd
+               echo $name:x:$id: >>/etc/group
+               mkdir -p $home/.config/nix-ns; : >$home/.config/nix-ns/config.toml
+               chown -R $id:$id $home; chmod 700 $home
+               number=$((number + 1))
+             done"
+        ))
+        .ok();
+    }
+
     /// Lets everybody run anything by sudo without a password.
     pub(crate) fn allow_sudo(&self) {
         let rule = "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n";

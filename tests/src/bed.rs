@@ -6,9 +6,14 @@
 
 mod boot;
 mod console;
+mod layer;
 mod module;
+mod screen;
+mod seat;
 mod suite;
 mod tree;
 
 pub use boot::Bed;
-pub use suite::{SUITES, Suite};
+pub use layer::{DESKTOPS, Layer};
+pub use screen::{Screen, X_SERVER};
+pub use suite::{CLUSTER, SUITES, Suite, WITH_NIX};

@@ -2,8 +2,9 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::package::workspace;
 use crate::{Machine, User};
 
 impl Machine {
@@ -47,8 +48,7 @@ fn module_directory() -> PathBuf {
 
 #[track_caller]
 fn read_built(name: &str) -> Vec<u8> {
-    let built = env::var_os("NIX_NS_BUILT").map_or_else(release_directory, PathBuf::from);
-    let path = built.join(name);
+    let path = built_programs().join(name);
     fs::read(&path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}: run `make build` first, or set NIX_NS_BUILT to the directory it is in",
@@ -57,11 +57,9 @@ fn read_built(name: &str) -> Vec<u8> {
     })
 }
 
-fn release_directory() -> PathBuf {
-    workspace().join("target/release")
-}
-
-fn workspace() -> &'static Path {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    workspace.expect("of a crate in it")
+/// The directory with the built programs.
+#[must_use]
+pub fn built_programs() -> PathBuf {
+    let release = || workspace().join("target/release");
+    env::var_os("NIX_NS_BUILT").map_or_else(release, PathBuf::from)
 }

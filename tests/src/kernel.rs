@@ -3,6 +3,8 @@
 #![allow(unsafe_code, reason = "this module is where it is")]
 
 use std::ffi::CStr;
+use std::fs::File;
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +41,25 @@ nix::ioctl_read!(
     5,
     u64
 );
+
+nix::ioctl_write_int_bad!(
+    /// `VT_ACTIVATE` of include/uapi/linux/vt.h.
+    vt_activate,
+    0x5606
+);
+
+/// Makes a virtual terminal the one that is seen.
+///
+/// # Errors
+///
+/// As the call, or when there are none.
+pub fn show_terminal(number: u32) -> io::Result<()> {
+    let console = File::options().write(true).open("/dev/tty0")?;
+    let number = c_int::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: the argument is a number.
+    unsafe { vt_activate(console.as_raw_fd(), number) }?;
+    Ok(())
+}
 
 /// `open_tree` with `OPEN_TREE_CLONE`: an unattached copy of the mount that a
 /// directory is on, rooted there.

@@ -216,7 +216,17 @@ impl Machine {
     /// When it takes too long.
     #[track_caller]
     pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + LATE;
+        self.wait_until_within(LATE, what, is_so);
+    }
+
+    /// The same for what takes longer than most.
+    ///
+    /// # Panics
+    ///
+    /// When it takes longer than that.
+    #[track_caller]
+    pub fn wait_until_within(&self, limit: Duration, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + limit;
         while !is_so() {
             let in_time = Instant::now() < deadline;
             assert!(in_time, "still waiting for {what}; log:\n{}", self.log());

@@ -31,7 +31,7 @@ fn a_user_of_another_source_than_passwd_gets_nix() {
     machine.pam_host(&format!("host erin -- {PROBE}")).ok();
     let report = machine.read(&format!("{COMMON}/report"));
     let found = Whereabouts::parse(&report).expect("the probe says it all");
-    assert_eq!(found.namespace, session.namespace);
+    assert_eq!(found.namespace, session.namespace, "{}", machine.log());
     // A group of hers that only the account database knows.
     let site = "[users]\nallow_groups = [\"lab\"]\n";
     machine.configure_site(site);

@@ -30,6 +30,27 @@ fn two_lines_and_the_guard_in_the_common_files_reach_every_door() {
     assert_eq!(by_su.ok(), "alice");
 }
 
+/// `setns` to the host would lift it out. What is hidden in the jail stays so,
+/// and the next user is on their own `/nix` all the same.
+#[test]
+fn su_in_a_jail_inside_a_users_namespace_stays_in_the_jail() {
+    let machine = machine_or_skip!();
+    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
+        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
+    }
+    let machine = machine.set_up();
+    ship_stacks(&machine);
+    machine.nix_user("alice");
+    machine.nix_user("bob");
+    machine.run("echo secret >/srv/common/hidden").ok();
+    let (_session, process) = machine.stay_by_ssh("alice");
+    let jail = "mkdir /srv/root; mount --rbind / /srv/root; mount --make-rprivate /srv/root; \
+                mount -t tmpfs none /srv/root/srv/common; \
+                chroot /srv/root su - bob -c 'stat -c %U /nix; ls /srv/common; echo in'";
+    let seen = machine.run(&format!("nsenter -t {process} -m sh -c \"{jail}\""));
+    assert_eq!(seen.ok(), "bob\nin");
+}
+
 /// The guard is one of the lines that run programs as root; where README puts
 /// it, it never sees the environment, and sessions have it.
 #[test]

@@ -389,6 +389,13 @@ fn hosts() -> Vec<Plant> {
             "/etc/systemd/system/cron.service.d/own.conf",
             "[Service]\\nPrivateTmp=yes\\n",
         ),
+        text(
+            "doors.slurm",
+            "warning",
+            "jobs get no /nix",
+            "/etc/slurm/slurm.conf",
+            "ClusterName=c\\n",
+        ),
         plant(
             "nix.user-namespaces",
             "warning",

@@ -365,6 +365,9 @@ fn the_log_says_who_entered_and_who_was_refused() {
     let _here = Here::set_up(machine);
     machine.run_as("alice", "nix-ns enter true").ok();
     machine.run_as("carol", "nix-ns enter true").fails();
+    machine
+        .run("setpriv --reuid 4242 --clear-groups nix-ns enter true")
+        .fails();
     let log = machine.log();
     for expected in [
         "nix-ns-enter[",
@@ -372,6 +375,7 @@ fn the_log_says_who_entered_and_who_was_refused() {
         "service nix-ns-enter: joined",
         "refused for carol (uid ",
         "no user configuration",
+        "refused for uid 4242: ",
     ] {
         assert!(log.contains(expected), "{expected}: {log}");
     }
@@ -525,15 +529,18 @@ fn nobody_is_led_out_of_another_tools_namespace() {
             "{place}: {output}"
         );
     }
-    let chrooted = machine.run(&format!(
-        "mkdir /srv/root && mount --rbind / /srv/root && mount --make-rprivate /srv/root && chroot /srv/root {alice} '{}'; \
+    let chroot = format!(
+        "mkdir -p /srv/root && mount --rbind / /srv/root && mount --make-rprivate /srv/root && chroot /srv/root {alice} '{}'; \
          status=$?; umount -l /srv/root; exit $status",
         enter("true")
-    ));
-    assert!(
-        chrooted.fails().contains("another root directory"),
-        "{chrooted}"
     );
+    for (place, line, why) in [
+        ("on the host", "sh", "another root directory"),
+        ("in hers", &format!("{inside} sh"), "another tool's"),
+    ] {
+        let chrooted = machine.run(&format!("{line} -c \"{}\"", chroot.replace('$', "\\$")));
+        assert!(chrooted.fails().contains(why), "{place}: {chrooted}");
+    }
     // What alice makes of her own is no place from which a setuid program works.
     let own = machine.run_as("alice", &format!("unshare -Ur {}", enter("id -u")));
     assert_ne!(own.stdout.trim(), "0");

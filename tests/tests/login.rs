@@ -102,7 +102,7 @@ fn two_at_once_have_one_each_and_cannot_see_the_others() {
     assert_eq!(alice, default_store(&machine, "alice"));
     assert_eq!(bob, default_store(&machine, "bob"));
     assert_ne!(alice, bob);
-    assert_eq!(machine.ssh("bob", "ls -A /nix").ok(), "");
+    assert_eq!(machine.ssh("bob", "find /nix -type f").ok(), "");
     machine
         .ssh("bob", "ls /home/alice/.local/share/nix")
         .fails();
@@ -321,7 +321,7 @@ fn a_home_may_be_a_mount_of_another_directory() {
 fn a_directory_that_was_removed_is_made_anew_at_the_next_login() {
     let (machine, _) = machine_with_alice_or_skip!();
     let (_session, _) = machine.stay_by_ssh("alice");
-    machine.run("rmdir /home/alice/.local/share/nix").ok();
+    machine.run("rm -r /home/alice/.local/share/nix").ok();
     let seen = machine.ssh("alice", LOOK).ok().to_owned();
     assert_eq!(seen, default_store(&machine, "alice"));
 }

@@ -89,7 +89,7 @@ fn two_users_have_a_store_each() {
     machine.write_hello(&dave);
     let (_alice, _) = machine.stay_by_ssh("alice");
     machine.ssh_nix("alice", BUILD).ok();
-    assert_eq!(machine.ssh("dave", "ls -A /nix").ok(), "");
+    assert_eq!(machine.ssh("dave", "find /nix -type f").ok(), "");
     machine
         .ssh("dave", "ls /home/alice/.local/share/nix")
         .fails();

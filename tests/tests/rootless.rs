@@ -174,7 +174,7 @@ fn after_a_change_of_the_configuration_it_is_the_new_directory() {
     let seen = enter(
         &machine,
         "touch /nix/old; echo 'source_path = \"other\"' >~/.config/nix-ns/config.toml
-         nix-ns enter ls -A /nix; nix-ns enter stat -c %i /nix ~/other",
+         nix-ns enter find /nix -name old; nix-ns enter stat -c %i /nix ~/other",
     );
     let inodes: Vec<&str> = seen.ok().lines().collect();
     assert!(inodes.len() == 2 && inodes[0] == inodes[1], "{seen}");
@@ -278,7 +278,7 @@ fn a_directory_that_fails_its_checks_is_refused() {
         .ok();
     assert!(refused(&machine).contains("belongs to uid 0"));
     machine
-        .run(&format!("rmdir {store}; chown -R alice /home/alice/.local"))
+        .run(&format!("rm -r {store}; chown -R alice /home/alice/.local"))
         .ok();
     machine.run_as("alice", &format!("ln -s /tmp {store}")).ok();
     assert!(refused(&machine).contains("symbolic link"));

@@ -13,7 +13,7 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 use super::Error;
 use super::own_store::Own;
 use crate::progress::Screen;
-use crate::reader::open_store;
+use crate::reader::{furnish, open_store};
 use crate::store_tree::{self, COPYING, Found, TakenOver, processes_on, take_over, tidy_up};
 
 /// Make your store directory and a commented configuration.
@@ -44,7 +44,8 @@ impl Init {
         };
         let (path, allow_symlinks) = own.store()?;
         let store = open_store(&path, allow_symlinks)?;
-        let store = Found::own(&store, &own.account.home)?;
+        let reference = store;
+        let store = Found::own(&reference, &own.account.home)?;
         store.must_be_closed()?;
         match source {
             Some(source) if is_same(&source, &store)? => {
@@ -57,7 +58,10 @@ impl Init {
                 let taken = take_over(&source, &store, screen)?;
                 report(&taken, &source, &store, screen)?;
             }
-            None => screen.say(format_args!("{}: the store directory", shown(&store.path)))?,
+            None => {
+                furnish(&reference);
+                screen.say(format_args!("{}: the store directory", shown(&store.path)))?;
+            }
         }
         configure(&own, screen)?;
         tidy_up(&store, screen)?;

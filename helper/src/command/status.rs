@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
 use config::printable;
 use namespace::kernel::{Kernel, Linux, MountFlags, Task};
@@ -15,7 +16,7 @@ use super::Error;
 use crate::account_database;
 use crate::bounded::{self, Rights};
 use crate::diagnosis::Scene;
-use crate::diagnosis::session::{mounted, stale};
+use crate::diagnosis::session::{bound, mounted, stale};
 
 /// Show whose /nix this session is on, and which sessions share it.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,8 @@ struct Report {
     user: Option<String>,
     directory: Option<String>,
     mount: Option<Mounted>,
+    /// Directories of the site's.
+    binds: Vec<Bound>,
     /// The configuration that is newer than this session.
     changed: Option<String>,
     sessions: Vec<Session>,
@@ -45,6 +48,12 @@ struct Mounted {
     device: String,
     file_system: String,
     flags: Vec<&'static str>,
+}
+
+#[derive(serde::Serialize)]
+struct Bound {
+    target: String,
+    bound: bool,
 }
 
 /// Processes in this namespace that belong together.
@@ -94,6 +103,9 @@ fn report(scene: &Scene) -> Report {
         mount: record
             .and_then(|_| mounted())
             .map(|mount| Mounted::from(&mount)),
+        binds: record
+            .map(|_| bound(scene).into_iter().map(Bound::from).collect())
+            .unwrap_or_default(),
         changed: record
             .filter(|_| is_own)
             .and_then(|record| changed(record, scene)),
@@ -152,6 +164,14 @@ impl Report {
                 flags.join(",")
             )?;
         }
+        for Bound { target, bound } in &self.binds {
+            let without = if *bound {
+                ""
+            } else {
+                " is not there; `nix-ns doctor` says more"
+            };
+            writeln!(output, "bound:     {target}{without}")?;
+        }
         if let Some(file) = &self.changed {
             writeln!(
                 output,
@@ -181,6 +201,15 @@ impl Session {
             "session:   {leader} {name} on {terminal}, {unit}, {processes} processes"
         )?;
         Ok(())
+    }
+}
+
+impl From<(PathBuf, bool)> for Bound {
+    fn from((target, bound): (PathBuf, bool)) -> Self {
+        Self {
+            target: printable(&target.to_string_lossy()),
+            bound,
+        }
     }
 }
 

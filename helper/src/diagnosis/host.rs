@@ -6,7 +6,7 @@ use std::path::Path;
 use config::Refusal;
 use namespace::mount_table::MountTable;
 use namespace::references::{Advisory, Scan};
-use namespace::{Error, Linux, NIX, refusals};
+use namespace::{Error, Linux, NIX, check_bind, refusals};
 use nix::unistd::access;
 
 use super::{Finding, Scene};
@@ -23,7 +23,34 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     findings.extend(check_units());
     findings.extend(check_profiles());
     findings.push(check_propagation(scene));
+    findings.extend(check_binds(scene));
     findings
+}
+
+/// Both ends of the site's binds, by the checks that a login makes.
+fn check_binds(scene: &Scene) -> Vec<Finding> {
+    const NAME: &str = "host.binds";
+    let Ok(site) = &scene.site else {
+        return Vec::new();
+    };
+    let mut binds = site.binds.iter().peekable();
+    if binds.peek().is_some() && !scene.is_on_the_host() {
+        let why = "what the host has there is not to be seen from this session";
+        return vec![Finding::unknown(NAME, why)];
+    }
+    binds
+        .map(|bind| match check_bind(&Linux, bind) {
+            Ok(()) => {
+                let (target, source) = (bind.target.display(), bind.source.display());
+                Finding::ok(NAME, format!("sessions find {source} on {target}"))
+            }
+            Err(unbound) => {
+                let target = unbound.target.display();
+                let found = format!("sessions do without {target}: {}", unbound.reason);
+                Finding::warning(NAME, found, unbound.remedy)
+            }
+        })
+        .collect()
 }
 
 /// Each refusal has its name in the site configuration.
@@ -123,10 +150,14 @@ fn check_profiles() -> Vec<Finding> {
     )
 }
 
+/// Makes the mount point where the root directory is an image's; runs nothing of it.
+const OUR_UNIT: &str = "nix-ns-mount-point.service";
+
 fn advisory(name: &str, of: Advisory, well: &str, named: &str, mend: &str) -> Vec<Finding> {
     let findings: Vec<Finding> = Scan::read_advisory(Path::new("/"), of)
         .references
         .iter()
+        .filter(|reference| !reference.file.ends_with(OUR_UNIT))
         .map(|reference| Finding::warning(name, format!("{named} ({reference})"), mend))
         .collect();
     if findings.is_empty() {

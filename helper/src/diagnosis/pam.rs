@@ -11,9 +11,8 @@ const OURS: &str = "pam_nixns";
 /// What the guard looks for, whatever it looks with.
 const GUARDED: &str = "/run/nix-ns/self/namespace";
 
-const BOTH_LINES: &str = "put both lines into it, `... pam_nixns.so leave` before and `... pam_nixns.so` after all other session lines: README, \"Install it\"";
-const CONTROL: &str =
-    "give it the control field of the README: [success=ok system_err=die abort=die default=ignore]";
+const BOTH_LINES: &str = "put both lines into it, `... pam_nixns.so leave` before and `... pam_nixns.so` after all other session lines: pam_nixns(8)";
+const CONTROL: &str = "give it the control field of pam_nixns(8): [success=ok system_err=die abort=die default=ignore]";
 
 /// Services that people come in through.
 const DOORS: &[&str] = &[
@@ -39,7 +38,6 @@ const DOORS: &[&str] = &[
     "runuser-l",
     "sddm",
     "sddm-autologin",
-    "slurm",
     "sshd",
     "systemd-run0",
     "systemd-user",
@@ -185,7 +183,7 @@ impl Stack {
         self.lines.iter().position(Line::leaves)
     }
 
-    fn enter(&self) -> Option<usize> {
+    pub(super) fn enter(&self) -> Option<usize> {
         self.lines.iter().rposition(Line::enters)
     }
 
@@ -357,7 +355,7 @@ fn check_control(doors: &[Door]) -> Vec<Finding> {
     }
     unless_empty(
         findings,
-        Finding::ok(NAME, "as in the README, or equivalent"),
+        Finding::ok(NAME, "as in pam_nixns(8), or equivalent"),
     )
 }
 
@@ -481,7 +479,7 @@ fn check_guard(doors: &[Door]) -> Vec<Finding> {
             "{} has no guard: PAM skips a module that it cannot load, and a caller can bring that about with `ulimit`",
             without.join(", ")
         ),
-        "put the guard of the README after the line that leaves",
+        "put the guard of pam_nixns(8) after the line that leaves",
     )]
 }
 

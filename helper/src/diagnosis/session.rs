@@ -1,7 +1,7 @@
 //! Where the session that asks is, and whether that is where it should be.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{Fingerprint, Participation, RootSessions, SITE_FILE, ServiceRules, USER_FILE};
 use namespace::kernel::{Kernel, Linux, MountFlags};
@@ -72,7 +72,44 @@ fn check_own(scene: &Scene, record: &Record) -> Vec<Finding> {
             "log in anew; sessions that are open keep what they have",
         ),
     });
+    findings.extend(check_binds(scene));
     findings
+}
+
+fn check_binds(scene: &Scene) -> Vec<Finding> {
+    const NAME: &str = "session.binds";
+    bound(scene)
+        .into_iter()
+        .map(|(target, is_there)| {
+            let target = target.display();
+            if is_there {
+                Finding::ok(NAME, format!("the site's directory is on {target}"))
+            } else {
+                Finding::warning(
+                    NAME,
+                    format!("this session does without the site's directory on {target}"),
+                    "an administrator sees by `nix-ns doctor` on the host what is wrong with it; once that is mended, end all your sessions and log in anew",
+                )
+            }
+        })
+        .collect()
+}
+
+/// Where the site has directories mounted, and whether one is there.
+#[must_use]
+pub fn bound(scene: &Scene) -> Vec<(PathBuf, bool)> {
+    let (Ok(site), Ok(table)) = (&scene.site, Linux.mount_table()) else {
+        return Vec::new();
+    };
+    let table = MountTable::parse(&table);
+    let is_there = |target| {
+        let mount = table.at(target);
+        mount.is_some_and(|mount| mount.flags.include(MountFlags::BIND))
+    };
+    let binds = site.binds.iter();
+    binds
+        .map(|bind| (bind.target.to_owned(), is_there(bind.target)))
+        .collect()
 }
 
 fn check_without(scene: &Scene) -> Finding {

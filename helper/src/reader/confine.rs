@@ -36,11 +36,12 @@ fn confine_calls() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Opening, looking, reading, making a directory, one message, memory, the end.
+/// Opening, looking, listing, reading, making a directory, one message, memory, the end.
 const ALLOWED: &[i64] = &[
     libc::SYS_openat,
     libc::SYS_openat2,
     libc::SYS_read,
+    libc::SYS_getdents64,
     libc::SYS_lseek,
     libc::SYS_close,
     libc::SYS_fcntl,

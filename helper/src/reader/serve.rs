@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, sendmsg};
 
 use super::confine::confine;
+use super::furnish::furnish;
 use super::open_store::open_store;
 
 /// Descriptor 0: all that the module left open.
@@ -94,6 +95,7 @@ fn find(
             environment,
         } => {
             let directory = open_store(&path, allow_symlinks).map_err(|error| error.to_string())?;
+            furnish(&directory);
             let path = path.as_path().to_owned();
             (Finding::Store { path, environment }, Some(directory))
         }

@@ -6,6 +6,9 @@ use std::ffi::OsString;
 use super::Error;
 use crate::program::Program;
 
+/// Every option there is, in the order in which they have to come.
+pub(super) const OPTIONS: [&str; 2] = ["--or-without", "--no-new-privs"];
+
 /// What the caller wants to run, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Arguments {
@@ -17,8 +20,8 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, Error> {
         let mut words = words.peekable();
-        let or_without = words.next_if(|word| word == "--or-without").is_some();
-        let no_new_privileges = words.next_if(|word| word == "--no-new-privs").is_some();
+        let [or_without, no_new_privileges] =
+            OPTIONS.map(|option| words.next_if(|word| word == option).is_some());
         if words.next_if(|word| word == "--").is_none() {
             let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
             if let Some(unknown) = words.next_if(is_option) {

@@ -6,6 +6,7 @@ use config::printable;
 use namespace::{Gravity, WithoutNix};
 use nix::errno::Errno;
 
+use super::arguments::OPTIONS;
 use crate::account_database;
 use crate::program::NotRun;
 
@@ -14,8 +15,9 @@ use crate::program::NotRun;
 pub enum Error {
     /// An option that there is not.
     #[error(
-        "{} is no option; usage: nix-ns-enter [--or-without] [--no-new-privs] [--] [COMMAND [ARGUMENT]...]",
-        printable(&.0.to_string_lossy())
+        "{} is no option; usage: nix-ns-enter [{}] [--] [COMMAND [ARGUMENT]...]",
+        printable(&.0.to_string_lossy()),
+        OPTIONS.join("] [")
     )]
     UnknownOption(OsString),
     /// It was started without root's rights.

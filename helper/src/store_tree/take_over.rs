@@ -81,6 +81,7 @@ pub fn take_over(source: &Found, store: &Found, screen: &mut Screen) -> Result<T
         return Ok(TakenOver::Moved);
     }
     source.must_be_store()?;
+    remove_prepared(store);
     let _nobody = nix_lock::take(source.directory.as_fd(), &source.path)?;
     if move_all(source, store)? == Moved::All {
         remove_emptied(source);
@@ -153,6 +154,13 @@ fn must_lie_outside(store: &Found, source: &Found) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// What a login has made in an empty store directory, if nothing is in it yet.
+fn remove_prepared(store: &Found) {
+    for directory in ["var/nix", "var"] {
+        let _ = unlinkat(&store.directory, directory, UnlinkatFlags::RemoveDir);
+    }
 }
 
 /// An empty directory that cannot be removed does no harm.

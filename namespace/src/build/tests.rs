@@ -16,6 +16,10 @@ fn store(recorder: &Recorder) -> CheckedStore {
 }
 
 fn build_it(recorder: &Recorder) -> Result<Built, Error> {
+    build_with(recorder, &Binds::default())
+}
+
+fn build_with(recorder: &Recorder, binds: &Binds) -> Result<Built, Error> {
     let store = store(recorder);
     build(
         recorder,
@@ -26,6 +30,7 @@ fn build_it(recorder: &Recorder) -> Result<Built, Error> {
                 gid: 1001,
             },
             store: &store,
+            binds,
             host_nix: FileId {
                 device: 1,
                 inode: 400,
@@ -63,6 +68,10 @@ fn what_is_recorded_is_what_was_built() {
     assert_eq!(record.namespace, NamespaceId::Unique(recorder.namespace()));
     assert_eq!(record.origin, NamespaceId::Unique(HOST));
     assert_eq!(record.inode, recorder.namespace());
+    assert_eq!(
+        record.root,
+        recorder.remembered(Path::new("/")).unwrap().mount
+    );
     assert_eq!(record.nix, crate::kernel::MountId::Unique(mount));
     assert_eq!(record.path, Path::new("/home/alice/nix"));
     assert_eq!(read_marker(&recorder), Some(Some(record)));
@@ -187,4 +196,113 @@ fn a_caller_below_nix_does_not_stay_under_the_mount() {
     let before = recorder.calls().len();
     build_it(&recorder).unwrap();
     assert!(!recorder.calls()[before..].contains(&"fchdir".to_owned()));
+}
+
+/// One bind, and both ends of it in order.
+fn with_a_driver() -> (Recorder, Binds) {
+    let recorder = Recorder::new();
+    for (number, place) in (900..).zip(["/srv", "/srv/driver", "/run", "/run/driver"]) {
+        recorder.alter(place, |it| it.inode = number);
+    }
+    let text = "[binds]\n\"/run/driver\" = \"/srv/driver\"\n";
+    let site = config::Site::parse(text, Path::new("site")).unwrap();
+    (recorder, site.binds)
+}
+
+#[test]
+fn the_sites_directory_is_where_it_is_to_be() {
+    let (recorder, binds) = with_a_driver();
+    let built = build_with(&recorder, &binds).unwrap();
+    assert_eq!(built.unbound, []);
+    assert_eq!(built.record.binds, binds.digest());
+    let there = recorder.remembered(Path::new("/run/driver")).unwrap();
+    assert_eq!(there.inode, 901);
+    let table = MountTable::parse(&recorder.mount_table().unwrap());
+    let mount = table.at(Path::new("/run/driver")).unwrap();
+    assert!(mount.flags.include(MountFlags::BIND));
+    assert_eq!(
+        recorder.top().map(|(_, flags)| flags.read_only),
+        Some(false)
+    );
+}
+
+#[test]
+fn an_older_kernel_gives_the_sites_directory_its_flags_afterwards() {
+    let (recorder, binds) = with_a_driver();
+    recorder.refuse("mount_setattr", Errno::ENOSYS);
+    build_with(&recorder, &binds).unwrap();
+    let table = MountTable::parse(&recorder.mount_table().unwrap());
+    let mount = table.at(Path::new("/run/driver")).unwrap();
+    assert!(mount.flags.include(MountFlags::BIND));
+    let (recorder, binds) = with_a_driver();
+    recorder.refuse("mount_setattr", Errno::ENOSYS);
+    recorder.refuse("mount remount", Errno::EPERM);
+    build_with(&recorder, &binds).unwrap_err();
+    assert!(recorder.is_on_host());
+}
+
+#[test]
+fn a_directory_that_cannot_be_had_is_done_without() {
+    let (recorder, binds) = with_a_driver();
+    recorder.hide("/srv/driver", Errno::ENOENT);
+    let built = build_with(&recorder, &binds).unwrap();
+    assert_eq!(built.unbound.len(), 1);
+    assert_eq!(built.unbound[0].target, Path::new("/run/driver"));
+    assert!(recorder.sees_store());
+    // What was asked for, whatever came of it.
+    assert_eq!(built.record.binds, binds.digest());
+}
+
+/// Whichever call fails, the caller is back where it was, or has its `/nix`, and
+/// the directory or the reason for having none.
+#[test]
+fn no_failure_leaves_half_a_directory() {
+    let (mut whole, mut without) = (0, 0);
+    // The store's own check is no part of this.
+    let (first, _) = with_a_driver();
+    store(&first);
+    for index in first.calls().len().. {
+        let (recorder, binds) = with_a_driver();
+        let before = recorder.position();
+        recorder.fail_at(index);
+        let built = build_with(&recorder, &binds);
+        if recorder.calls().len() <= index {
+            break;
+        }
+        let table = MountTable::parse(&recorder.mount_table().unwrap());
+        let driver = table.at(Path::new("/run/driver"));
+        match built {
+            Ok(built) => {
+                assert_eq!(built.unbound.is_empty(), driver.is_some(), "{index}");
+                assert!(driver.is_none_or(|it| it.flags.include(MountFlags::BIND)));
+                whole += u32::from(driver.is_some());
+                without += u32::from(driver.is_none());
+            }
+            Err(Error::NoWayBack(_)) => panic!("one failure leaves a way back"),
+            Err(_) => assert_eq!(recorder.position(), before, "{index}"),
+        }
+    }
+    assert!(without > 5, "{whole}, {without}");
+}
+
+#[test]
+fn the_sites_directory_is_not_believed_without_its_flags() {
+    for lost in [
+        (|table: String| {
+            table.replace("/srv/driver /run/driver ro,", "/srv/driver /run/driver rw,")
+        }) as fn(String) -> String,
+        |table| table.replace("/run/driver ro,nosuid,", "/run/driver ro,"),
+        |table| table.replace("/run/driver ro,nosuid,nodev,", "/run/driver ro,nosuid,"),
+        |table| table.replace("/srv/driver /run/driver ", "/srv/other /run/driver "),
+        |table| table.replace(" /run/driver ", " /run/elsewhere "),
+    ] {
+        let (recorder, binds) = with_a_driver();
+        recorder.alter_table(lost);
+        let error = build_with(&recorder, &binds).unwrap_err();
+        assert!(
+            matches!(&error, Error::Unverified(what) if what.contains("[binds]")),
+            "{error:?}"
+        );
+        assert!(recorder.is_on_host());
+    }
 }

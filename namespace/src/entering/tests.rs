@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::kernel::recorder::Recorder;
 use crate::place::read_marker;
+use crate::reader::{Reading, Request};
 use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 
 const DIRECTORY: &str = "/run/nix-ns/1/1001.9";
@@ -19,8 +20,8 @@ fn record(entered: Entered) -> Record {
     match entered {
         Entered::Stayed(record)
         | Entered::Joined(record)
-        | Entered::Built(record)
-        | Entered::BuiltAlone(record, _) => *record,
+        | Entered::Built(record, _)
+        | Entered::BuiltAlone(record, ..) => *record,
         Entered::None(why) => panic!("{why:?}"),
     }
 }
@@ -57,7 +58,54 @@ fn a_caller_with_threads_is_refused_unless_the_service_may_have_them() {
         };
         login.enter(&recorder, &FindsStore(&recorder))
     });
-    assert!(matches!(entered.unwrap().entered, Entered::Built(_)));
+    assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
+}
+
+/// As alice's reader, with other answers than at the first login.
+struct FindsMore<'a>(&'a Recorder);
+
+impl Reader for FindsMore<'_> {
+    fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error> {
+        let mut reading = FindsStore(self.0).read(request, groups)?;
+        reading.reply.profile = Some(Profile::State);
+        reading.reply.finding = Finding::Store {
+            path: "/home/alice/nix".into(),
+            environment: false,
+        };
+        Ok(reading)
+    }
+}
+
+#[test]
+fn who_joins_after_an_edit_has_what_is_written_now() {
+    let recorder = Recorder::new();
+    let before = record(enter_by(&recorder, &FindsStore(&recorder)).unwrap());
+    recorder.as_another_thread(100);
+    let edited = Some(Fingerprint {
+        device: 1,
+        inode: 601,
+        size: 1,
+        ctime_seconds: 3,
+        ctime_nanoseconds: 4,
+    });
+    let joined = with_login(&account("alice", 1001), |login| {
+        let login = Login {
+            site: login.site.clone(),
+            participation: login.participation.clone(),
+            site_fingerprint: edited,
+            ..*login
+        };
+        login.enter(&recorder, &FindsMore(&recorder))
+    });
+    let expected = Record {
+        site: edited,
+        environment: false,
+        profile: Some(Profile::State),
+        ..before
+    };
+    let entered = joined.unwrap().entered;
+    assert!(matches!(entered, Entered::Joined(_)), "{entered:?}");
+    assert_eq!(record(entered), expected);
 }
 
 #[test]
@@ -101,7 +149,7 @@ fn where_nobody_has_to_ask_an_absent_configuration_is_no_reason() {
         };
         login.enter(&recorder, &FindsStore(&recorder))
     });
-    assert!(matches!(entered.unwrap().entered, Entered::Built(_)));
+    assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
 }
 
 #[test]
@@ -178,7 +226,7 @@ fn a_dead_namespace_is_replaced() {
     recorder.as_another_thread(101);
     recorder.end_thread(101);
     let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
-    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+    assert!(matches!(entered, Entered::Built(..)), "{entered:?}");
     let second = record(entered);
     assert_ne!(second.namespace, first.namespace);
     let names: Vec<_> = recorder.links(DIRECTORY).into_keys().collect();
@@ -186,6 +234,27 @@ fn a_dead_namespace_is_replaced() {
         names.contains(&"namespace.1.500.2".into()) && !names.contains(&"namespace.1.500.1".into()),
         "{names:?}"
     );
+}
+
+/// Before Linux 6.11 it is an inode's number, and free when its namespace is gone.
+#[test]
+fn a_dead_namespace_is_replaced_by_one_with_its_number() {
+    let recorder = Recorder::new();
+    recorder.be_old(true);
+    enter_by(&recorder, &FindsStore(&recorder)).unwrap();
+    let number = recorder.namespace();
+    recorder.as_another_thread(101);
+    recorder.end_thread(101);
+    recorder.be_thread(102);
+    recorder.give_again(number);
+    recorder.after("unshare CLONE_NEWNS", 1, |it| {
+        it.put_thread(102, it.namespace())
+    });
+    let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
+    assert!(matches!(entered, Entered::Built(..)), "{entered:?}");
+    assert_eq!(recorder.namespace(), number, "not given up for another");
+    let stays: Vec<_> = recorder.links(DIRECTORY).into_keys().collect();
+    assert!(stays.contains(&"namespace.1.500.2".into()), "{stays:?}");
 }
 
 #[test]
@@ -244,5 +313,5 @@ fn a_look_that_fails_only_costs_the_quick_way() {
     let recorder = Recorder::new();
     recorder.refuse("setfsuid", Errno::EPERM);
     let entered = enter_by(&recorder, &FindsStore(&recorder)).unwrap();
-    assert!(matches!(entered, Entered::Built(_)), "{entered:?}");
+    assert!(matches!(entered, Entered::Built(..)), "{entered:?}");
 }

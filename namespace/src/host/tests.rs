@@ -29,6 +29,13 @@ fn is_refused_as(refusal: Refusal, what: &str, arrange: impl Fn(&Recorder)) {
         assert!(!reason.contains(char::is_control), "{reason:?}");
     }
     assert!(check(&BTreeSet::from([refusal])).is_ok());
+    let recorder = Recorder::new();
+    arrange(&recorder);
+    let all = refusals(&recorder).unwrap();
+    assert!(
+        matches!(all.as_slice(), [Error::Host { refusal: by, reason, .. }] if *by == Some(refusal) && reason.contains(what)),
+        "{all:?}"
+    );
 }
 
 /// Refused whatever is overridden.
@@ -40,11 +47,16 @@ fn is_never_covered(what: &str, arrange: impl Fn(&Recorder)) {
         matches!(&error, Error::Host { refusal: None, reason, .. } if reason.contains(what)),
         "{error:?}"
     );
+    assert_eq!(
+        format!("{:?}", refusals(&recorder).unwrap()),
+        format!("[{error:?}]")
+    );
 }
 
 #[test]
 fn an_empty_directory_of_roots_may_be_covered() {
     let recorder = Recorder::new();
+    assert!(refusals(&recorder).unwrap().is_empty());
     let nix = check_host(&recorder, &BTreeSet::new()).unwrap();
     assert_eq!(nix, recorder.remembered(Path::new("/nix")).unwrap());
 }

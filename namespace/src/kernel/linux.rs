@@ -662,8 +662,8 @@ fn descriptor(answer: libc::c_long, call: &'static str) -> Called<OwnedFd> {
 }
 
 fn own(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: both callers pass a descriptor that the kernel has just made for
-    // this process and that nothing else knows.
+    // SAFETY: all callers pass a descriptor that the kernel has just made for
+    // this process and that nothing else knows, or knows any more.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 

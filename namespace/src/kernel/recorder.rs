@@ -32,6 +32,8 @@ const ROOT_DIRECTORY: u64 = 2;
 enum Object {
     Namespace(u64),
     Tree {
+        /// Of what it is a copy; nothing for a new file system.
+        of: Option<PathBuf>,
         inode: u64,
         flags: MountFlags,
         link: Option<OsString>,
@@ -64,6 +66,8 @@ struct Namespace {
     /// What is on `/nix`, the topmost last.
     nix: Vec<Layer>,
     marker: Option<OsString>,
+    /// Other directories that were mounted: what, by where.
+    binds: BTreeMap<PathBuf, (PathBuf, Layer)>,
 }
 
 #[derive(Debug)]
@@ -83,6 +87,8 @@ struct State {
     blind: bool,
     /// Whether namespaces have no number but that of their inode.
     old: bool,
+    /// A free number of a namespace.
+    given_again: Option<u64>,
     kept: (PathBuf, BTreeMap<OsString, OsString>),
     missing: Vec<&'static str>,
     running: u32,
@@ -129,6 +135,7 @@ impl Recorder {
             table: |table| table,
             blind: false,
             old: false,
+            given_again: None,
             kept: Default::default(),
             missing: Vec::new(),
             running: 1,
@@ -249,6 +256,11 @@ impl Recorder {
     /// A kernel before Linux 6.11, or one again.
     pub(crate) fn be_old(&self, old: bool) {
         self.0.borrow_mut().old = old;
+    }
+
+    /// The number of a namespace that is gone is the next one's.
+    pub(crate) fn give_again(&self, namespace: u64) {
+        self.0.borrow_mut().given_again = Some(namespace);
     }
 
     /// Takes capabilities away.
@@ -479,6 +491,9 @@ impl State {
         if path == Path::new(".") {
             return self.look(&self.working_directory);
         }
+        if let Some((_, layer)) = here.binds.get(path) {
+            return Ok(directory(layer.inode, 0, layer.mount, true));
+        }
         if let Some(file) = self.files.get(path) {
             return *file;
         }
@@ -584,7 +599,8 @@ impl Kernel for Recorder {
     fn unshare_mounts(&self) -> Called<()> {
         self.call("unshare CLONE_NEWNS", |state| {
             let copy = state.here().clone();
-            let id = state.take_number();
+            let again = state.given_again.take();
+            let id = again.unwrap_or_else(|| state.take_number());
             state.namespaces.insert(id, copy);
             state.current = id;
             Ok(())
@@ -620,6 +636,7 @@ impl Kernel for Recorder {
             };
             let inode = state.look(&path)?.inode;
             Ok(state.hand_out(Object::Tree {
+                of: Some(path),
                 inode,
                 flags: MountFlags::default(),
                 link: None,
@@ -629,6 +646,7 @@ impl Kernel for Recorder {
     fn new_memory_tree(&self) -> Called<OwnedFd> {
         self.call("fsmount", |state| {
             Ok(state.hand_out(Object::Tree {
+                of: None,
                 inode: 0,
                 flags: MountFlags::default(),
                 link: None,
@@ -651,6 +669,8 @@ impl Kernel for Recorder {
         self.call("mount remount", |state| {
             if path == Path::new("/nix") {
                 state.here_mut().nix.last_mut().unwrap().flags = flags;
+            } else if let Some((_, layer)) = state.here_mut().binds.get_mut(path) {
+                layer.flags = flags;
             } else {
                 assert!(flags.include(MountFlags::MARKER), "a marker to write in");
             }
@@ -660,17 +680,26 @@ impl Kernel for Recorder {
     fn attach(&self, tree: BorrowedFd, path: &Path) -> Called<()> {
         self.call("move_mount", |state| {
             assert_ne!(state.current, HOST, "nothing is ever mounted on the host");
-            let Object::Tree { inode, flags, link } = state.object(tree).clone() else {
+            let Object::Tree {
+                of,
+                inode,
+                flags,
+                link,
+            } = state.object(tree).clone()
+            else {
                 panic!("no tree")
             };
             let mount = state.take_number();
+            let layer = Layer {
+                inode,
+                mount,
+                flags,
+            };
             if path == Path::new("/nix") {
-                let layer = Layer {
-                    inode,
-                    mount,
-                    flags,
-                };
                 state.here_mut().nix.push(layer);
+            } else if let Some(source) = of {
+                let here = state.here_mut();
+                here.binds.insert(path.to_owned(), (source, layer));
             } else {
                 let later = state.refused.contains_key("mount_setattr");
                 let now = flags.include(MountFlags::MARKER) || state.idle.contains("mount_setattr");
@@ -715,6 +744,18 @@ impl Kernel for Recorder {
                 };
                 table.push_str(&format!(
                     "{mount} 1 8:1 {root} /nix {flags} - ext4 /dev/sda rw\n"
+                ));
+            }
+            for (point, (source, layer)) in &state.here().binds {
+                let flags = if layer.flags.include(MountFlags::BIND) {
+                    "ro,nosuid,nodev,relatime"
+                } else {
+                    "rw,relatime"
+                };
+                let (number, point) = (layer.mount, point.display());
+                let source = source.display();
+                table.push_str(&format!(
+                    "{number} 1 8:1 {source} {point} {flags} - ext4 /dev/sda rw\n"
                 ));
             }
             Ok((state.table)(table).into_bytes())
@@ -783,7 +824,7 @@ impl Kernel for Recorder {
     }
     fn entries(&self, directory: BorrowedFd) -> Called<Vec<OsString>> {
         self.call("getdents", |state| {
-            let Object::Directory(path) = state.object(directory) else {
+            let (Object::Directory(path) | Object::Path(path)) = state.object(directory) else {
                 panic!("no directory")
             };
             Ok(state
@@ -805,9 +846,12 @@ impl Kernel for Recorder {
     fn link(&self, text: &OsStr, directory: BorrowedFd, name: &OsStr) -> Called<()> {
         self.call("symlinkat", |state| {
             match state.object(directory).clone() {
-                Object::Tree { inode, flags, .. } => {
+                Object::Tree {
+                    of, inode, flags, ..
+                } => {
                     assert_eq!(name, "namespace", "nobody looks for that name");
                     let tree = Object::Tree {
+                        of,
                         inode,
                         flags,
                         link: Some(text.to_owned()),

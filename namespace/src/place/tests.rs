@@ -80,11 +80,11 @@ fn an_unreadable_marker_is_still_a_marker() {
 #[test]
 fn a_caller_in_another_root_is_told_by_its_root() {
     let recorder = Recorder::new();
-    assert!(has_the_systems_root(&recorder, &Place::Host));
+    assert_eq!(has_the_systems_root(&recorder, &Place::Host), Ok(true));
     recorder.alter("/", |it| it.inode = 77);
-    assert!(!has_the_systems_root(&recorder, &Place::Host));
+    assert_eq!(has_the_systems_root(&recorder, &Place::Host), Ok(false));
     recorder.hide("/", Errno::EACCES);
-    assert!(!has_the_systems_root(&recorder, &Place::Host));
+    assert!(has_the_systems_root(&recorder, &Place::Host).is_err());
 }
 
 /// `mount --bind / /jail; chroot /jail` on the host; in a namespace of ours all
@@ -94,17 +94,33 @@ fn the_systems_root_bound_elsewhere_is_another_on_the_host() {
     let recorder = Recorder::new();
     let elsewhere = Place::Private { host_nix: None };
     recorder.alter("/", |it| it.mount = MountId::Unique(77));
-    assert!(!has_the_systems_root(&recorder, &Place::Host));
-    assert!(has_the_systems_root(&recorder, &elsewhere));
+    assert_eq!(has_the_systems_root(&recorder, &Place::Host), Ok(false));
+    assert_eq!(has_the_systems_root(&recorder, &elsewhere), Ok(true));
+}
+
+#[test]
+fn the_systems_root_bound_elsewhere_is_another_in_a_nix_namespace() {
+    let recorder = Recorder::new();
+    enter(&recorder).unwrap();
+    let place = Place::find(&recorder).unwrap();
+    for first_process_is_hidden in [false, true] {
+        assert_eq!(has_the_systems_root(&recorder, &place), Ok(true));
+        if first_process_is_hidden {
+            recorder.hide_first_process();
+            assert_eq!(has_the_systems_root(&recorder, &place), Ok(true));
+        }
+    }
+    recorder.alter("/", |it| it.mount = MountId::Unique(77));
+    assert_eq!(has_the_systems_root(&recorder, &place), Ok(false));
 }
 
 #[test]
 fn without_the_first_process_a_mount_is_taken_for_the_systems_root() {
     let recorder = Recorder::new();
     recorder.hide_first_process();
-    assert!(has_the_systems_root(&recorder, &Place::Host));
+    assert_eq!(has_the_systems_root(&recorder, &Place::Host), Ok(true));
     recorder.alter("/", |it| it.mount_root = false);
-    assert!(!has_the_systems_root(&recorder, &Place::Host));
+    assert_eq!(has_the_systems_root(&recorder, &Place::Host), Ok(false));
 }
 
 /// In a sandbox with a PID namespace, a /proc and a /nix of its own.

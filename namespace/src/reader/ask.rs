@@ -132,10 +132,15 @@ fn receive(
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
     // A child that dies with the question unread leaves an error in the socket,
-    // before what it said; asked for, the error is gone.
-    let _ = getsockopt(&socket, SocketError);
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)
-        .map_err(failed("recvmsg"))?;
+    // before what it said; asked for, the error is gone. It may die at any moment.
+    let mut errors = 0_usize;
+    let message = loop {
+        let _ = getsockopt(&socket, SocketError);
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            Err(Errno::ECONNRESET) if errors == 0 => errors = 1,
+            answer => break answer.map_err(failed("recvmsg"))?,
+        }
+    };
     let mut descriptors = Vec::new();
     for part in message.cmsgs().map_err(failed("recvmsg"))? {
         if let ControlMessageOwned::ScmRights(received) = part {

@@ -204,10 +204,15 @@ impl Instructions {
             // SAFETY: the path is a valid C string.
             let answer =
                 unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, root.as_ptr(), flags, 0) };
-            // A root that is not there allows nothing.
-            let descriptor = i32::try_from(answer)
-                .ok()
-                .filter(|descriptor| *descriptor >= 0);
+            let descriptor = match Errno::result(answer) {
+                Ok(descriptor) => i32::try_from(descriptor).ok(),
+                // These say nothing about the root.
+                Err(errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EINTR)) => {
+                    return Err(errno);
+                }
+                // A root that is not there, or does not answer, allows nothing.
+                Err(_) => None,
+            };
             if let (Some(descriptor), Some(slot)) = (descriptor, descriptors.get_mut(opened)) {
                 *slot = descriptor;
                 opened = opened.saturating_add(1);

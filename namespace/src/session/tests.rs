@@ -119,7 +119,7 @@ pub(crate) fn enter(recorder: &Recorder) -> Result<Opened, Error> {
 fn the_first_login_builds_in_this_order() {
     let recorder = Recorder::new();
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
     let calls = recorder.calls();
     let order = [
         "open_tree",
@@ -198,7 +198,7 @@ fn the_environment_is_given_only_where_site_and_user_want_it() {
         };
         let wanted = (site_wants && user_wants).then_some(Profile::Home);
         let built = enter(&FindsStoreOf(&recorder, user_wants));
-        assert!(matches!(built.entered, Entered::Built(_)), "{built:?}");
+        assert!(matches!(built.entered, Entered::Built(..)), "{built:?}");
         assert_eq!(built.profile, wanted);
         recorder.as_another_thread(100);
         let joined = enter(&NobodyAsks);
@@ -214,7 +214,7 @@ fn a_namespace_whose_nix_was_covered_is_not_joined() {
     recorder.cover_nix();
     recorder.as_another_thread(101);
     let opened = enter(&recorder).unwrap();
-    assert!(matches!(opened.entered, Entered::Built(_)), "{opened:?}");
+    assert!(matches!(opened.entered, Entered::Built(..)), "{opened:?}");
 }
 
 #[test]
@@ -477,6 +477,55 @@ fn after_an_edit_a_user_stays_unless_it_is_switched_off() {
 }
 
 #[test]
+fn a_user_who_stays_has_the_environment_of_today() {
+    let recorder = in_alices();
+    recorder.alter("/home/alice/.config/nix-ns/config.toml", |file| {
+        file.size = 1;
+    });
+    let today = Says(Finding::Store {
+        path: "/x".into(),
+        environment: false,
+    });
+    let before = read_marker(&recorder).flatten().unwrap();
+    let stayed = with_login(&account("alice", 1001), |login| {
+        login.may_stay(
+            &recorder,
+            &today,
+            &Record {
+                profile: Some(Profile::State),
+                ..before.clone()
+            },
+        )
+    });
+    let expected = Record {
+        environment: false,
+        profile: None,
+        ..before
+    };
+    assert_eq!(stayed.unwrap(), Some(Box::new(expected)));
+}
+
+/// What a user asks for by a command must be no way out of a sandbox; what PAM
+/// asks for must not leave them on somebody's `/nix` in one.
+#[test]
+fn a_command_leads_out_of_no_sandbox() {
+    let alice = account("alice", 1001);
+    for recorder in [Recorder::new(), in_alices()] {
+        assert!(refuse_sandbox(&recorder).is_ok());
+        recorder.unshare_mounts().unwrap();
+        let before = recorder.position();
+        assert!(matches!(refuse_sandbox(&recorder), Err(Error::Sandboxed)));
+        let by_command = |login: &mut Login| login.door = Door::Command;
+        let entered = with_other_login(&alice, by_command, |login| {
+            login.enter(&recorder, &FindsStore(&recorder))
+        });
+        assert!(matches!(entered, Err(Error::Sandboxed)), "{entered:?}");
+        assert_eq!(recorder.position(), before);
+        assert!(enter(&recorder).is_ok());
+    }
+}
+
+#[test]
 fn another_user_does_not_stay_and_gets_their_own() {
     let recorder = in_alices();
     let opened = with_login(&account("bob", 1002), |login| {
@@ -535,7 +584,7 @@ fn a_caller_in_another_root_leaves_for_less_than_a_whole_marker() {
         recorder.alter("/", |root| root.inode = 77);
         let bob = account("bob", 1002);
         let left = with_login(&bob, |login| login.leave(&recorder)).unwrap();
-        assert_eq!(left, Left::Detached);
+        assert!(matches!(left, Left::Detached(_)));
         assert!(!recorder.sees_store() && read_marker(&recorder).is_none());
     }
 }

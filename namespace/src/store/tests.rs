@@ -147,7 +147,7 @@ fn only_what_is_strictly_below_a_root_is_accepted() {
     }
     is_refused(
         check_as(&recorder, STORE, &[], &[]),
-        "(none of which exists)",
+        "(none of which can be reached)",
     );
     is_refused(
         check_as(&recorder, STORE, &["/srv", "/home/b\nob"], &[]),

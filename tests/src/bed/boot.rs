@@ -1,16 +1,21 @@
 //! A bed: booted, booted again, gone.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::Suite;
 use super::console::Console;
-use super::{Suite, tree};
+use super::layer::{Layer, colons};
+use super::tree::locked;
+use nix::fcntl::Flock;
+
 use crate::Machine;
 use crate::machine::in_namespaces;
 
@@ -24,6 +29,8 @@ pub struct Bed {
     /// Of which suite its packages are.
     pub suite: Suite,
     console: Console,
+    /// Given back last, when the system is gone.
+    _terminals: Option<Flock<File>>,
 }
 
 impl Deref for Bed {
@@ -48,12 +55,45 @@ impl Bed {
     ///
     /// When its tree cannot be made or it does not boot.
     pub fn boot(suite: Suite) -> io::Result<Self> {
-        let tree = tree::tree(suite)?;
+        Self::boot_with(suite, &[])
+    }
+
+    /// The same with more packages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bed::boot`].
+    pub fn boot_with(suite: Suite, layers: &[Layer]) -> io::Result<Self> {
+        Self::boot_from(&Layer::trees(suite, layers)?, suite, None)
+    }
+
+    /// The same with a seat that people sit at: with virtual
+    /// terminals, and for graphics. These are the machine's own that this runs
+    /// on, so that there is one such system at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bed::boot`]; and when there are no virtual terminals.
+    pub fn boot_with_seat(suite: Suite, layers: &[Layer]) -> io::Result<Self> {
+        let trees = Layer::trees(suite, layers)?;
+        let terminals = locked("terminals")?;
+        let bed = Self::boot_from(&trees, suite, Some(terminals))?;
+        bed.furnish_seat();
+        bed.install_x_server();
+        Ok(bed)
+    }
+
+    fn boot_from(
+        trees: &[PathBuf],
+        suite: Suite,
+        terminals: Option<Flock<File>>,
+    ) -> io::Result<Self> {
         let (tie, theirs) = UnixStream::pair()?;
         let (console, screen) = Console::open()?;
         let mut parent = in_namespaces("bed-init")?
-            .arg(tree)
+            .arg(colons(trees))
             .arg(suite.name)
+            .args(terminals.as_ref().map(|_| "terminals"))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(screen)
             .spawn()?;
@@ -71,6 +111,7 @@ impl Bed {
             machine,
             suite,
             console,
+            _terminals: terminals,
         })
     }
 

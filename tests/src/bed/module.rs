@@ -2,10 +2,10 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::Command;
 
 use super::Bed;
+use crate::package::workspace;
 use crate::{ENTER, LEAVE_OR_GUARD, User};
 
 /// What every service of Debian's includes.
@@ -26,13 +26,17 @@ impl Bed {
         }
     }
 
+    /// Puts the files in place, and does nothing to the PAM stacks.
+    ///
+    /// # Panics
+    ///
+    /// When they are not built.
     #[track_caller]
-    fn make_install(&self) {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    pub fn make_install(&self) {
         let mut destination = OsString::from("DESTDIR=");
         destination.push(format!("/proc/{}/root", self.init()));
         let mut make = Command::new("make");
-        make.arg("-C").arg(workspace.expect("of a crate in it"));
+        make.arg("-C").arg(workspace());
         make.args(["--silent", "install"]).arg(destination);
         if let Some(built) = env::var_os("NIX_NS_BUILT") {
             let mut setting = OsString::from("BUILT=");

@@ -11,30 +11,35 @@ use nix::fcntl::{Flock, FlockArg};
 use super::Suite;
 
 /// Root's alone: the trees have setuid programs that nobody keeps up to date.
-const CACHE: &str = "/var/cache/nix-ns-beds";
+pub(super) const CACHE: &str = "/var/cache/nix-ns-beds";
 
 /// Where the tree is; it is made if it is not there.
 pub fn tree(suite: Suite) -> io::Result<PathBuf> {
-    let cache = Path::new(CACHE);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(cache)?;
-    // Tests of one suite start together, in processes of their own too.
-    let lock = File::create(cache.join(format!("{}.lock", suite.name)))?;
-    let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
-    let tree = cache.join(suite.tree_name());
+    let _held = locked(suite.name)?;
+    let tree = Path::new(CACHE).join(suite.tree_name());
     if !tree.exists() {
-        remove_others(cache, suite)?;
+        remove_others(suite.name)?;
         make(suite, &tree)?;
     }
     Ok(tree)
 }
 
+/// Tests that need the same trees start together, in processes of their own too.
+pub(super) fn locked(family: &str) -> io::Result<Flock<File>> {
+    let cache = Path::new(CACHE);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(cache)?;
+    let lock = File::create(cache.join(format!("{family}.lock")))?;
+    let held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    Ok(held)
+}
+
 /// Trees of other recipes, and one that was not finished.
-fn remove_others(cache: &Path, suite: Suite) -> io::Result<()> {
-    let prefix = format!("{}-", suite.name);
-    for entry in fs::read_dir(cache)? {
+pub(super) fn remove_others(family: &str) -> io::Result<()> {
+    let prefix = format!("{family}-");
+    for entry in fs::read_dir(CACHE)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
             fs::remove_dir_all(entry.path())?;

@@ -78,7 +78,7 @@ fn show() -> Result<(), String> {
     say(format!("alice$ ./result/bin/hello\n{hello}"));
 
     step("bob sees nothing of it, and cannot reach it");
-    same(&ssh(&machine, "bob", "ls -A /nix")?, "")?;
+    same(&ssh(&machine, "bob", "find /nix -type f")?, "")?;
     let peek = machine.ssh("bob", "ls /home/alice/.local/share/nix");
     if peek.status == Status::Exited(0) {
         return Err(format!("bob reads alice's store: {peek}"));

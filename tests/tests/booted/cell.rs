@@ -5,13 +5,36 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use tests::bed::{SUITES, Suite};
+use tests::bed::{Bed, CLUSTER, DESKTOPS, SUITES, Suite};
 use tests::root_or_skip;
 
 use crate::household::Household;
 
 /// Where results are to be left: a file a cell.
 const RESULTS: &str = "NIX_NS_MATRIX";
+
+/// What a door needs besides what all beds have.
+enum Ground {
+    /// Nothing.
+    Plain,
+    /// Desktops.
+    Desktops,
+    /// Desktops, and a seat to sit at.
+    Seat,
+}
+
+impl Ground {
+    fn of(group: &str) -> Self {
+        match group {
+            "lightdm" | "sddm" | "gdm" => Self::Seat,
+            "remote" => Self::Desktops,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Where a kernel has virtual terminals.
+const TERMINALS: &str = "/dev/tty0";
 
 /// Why there is no such door in a bed.
 pub struct NotThere(pub String);
@@ -28,8 +51,10 @@ pub fn try_door(module: &str, door: &str, body: fn(&mut Household) -> Tried) {
     if !root_or_skip(&test) {
         return;
     }
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
-    let tried = catch_unwind(AssertUnwindSafe(|| try_in(suite, body)));
+    let mut beds = SUITES.into_iter().chain([CLUSTER]);
+    let suite = beds.find(|it| it.name == suite).unwrap();
+    let ground = Ground::of(group);
+    let tried = catch_unwind(AssertUnwindSafe(|| try_in(suite, &ground, body)));
     match &tried {
         Ok(Ok(())) => write_down(&test, "passed"),
         Ok(Err(NotThere(reason))) => write_down(&test, &format!("not available: {reason}")),
@@ -40,8 +65,14 @@ pub fn try_door(module: &str, door: &str, body: fn(&mut Household) -> Tried) {
     }
 }
 
-fn try_in(suite: Suite, body: fn(&mut Household) -> Tried) -> Tried {
-    let mut household = Household::move_in(suite);
+fn try_in(suite: Suite, ground: &Ground, body: fn(&mut Household) -> Tried) -> Tried {
+    let bed = match ground {
+        Ground::Plain => Bed::boot(suite),
+        Ground::Desktops => Bed::boot_with(suite, &[DESKTOPS]),
+        Ground::Seat if Path::new(TERMINALS).exists() => Bed::boot_with_seat(suite, &[DESKTOPS]),
+        Ground::Seat => return Err(NotThere("no virtual terminals on this machine".into())),
+    };
+    let mut household = Household::move_in(bed.unwrap_or_else(|error| panic!("{error}")));
     write_down(&format!("{}::packages", suite.name), &household.packages());
     let tried = body(&mut household);
     if tried.is_ok() {

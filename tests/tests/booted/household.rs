@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tests::bed::{Bed, Suite};
+use tests::bed::Bed;
 use tests::whereabouts::{COMMON, PROBE, Stay, Whereabouts};
 use tests::{Output, User};
 
@@ -25,9 +25,8 @@ pub struct Household {
 }
 
 impl Household {
-    /// Boots and furnishes a bed.
-    pub fn move_in(suite: Suite) -> Self {
-        let bed = Bed::boot(suite).unwrap_or_else(|error| panic!("{error}"));
+    /// Furnishes a bed.
+    pub fn move_in(bed: Bed) -> Self {
         let root = User::root();
         bed.write("/etc/systemd/logind.conf.d/bed.conf", LOGIND, 0o644, &root);
         bed.write("/etc/polkit-1/rules.d/bed.rules", POLKIT, 0o644, &root);

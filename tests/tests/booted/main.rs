@@ -5,14 +5,24 @@
 //! prints doors by beds; a door that a suite does not have passes, and is named
 //! with the reason there.
 
+mod applications;
 mod cell;
+mod desktop;
 mod household;
 
+mod accounts;
 mod console;
+mod containers;
+mod gdm;
 mod helper;
 mod homes;
 mod jobs;
+mod lightdm;
+mod nix_program;
+mod remote;
+mod sddm;
 mod session;
+mod slurm;
 mod ssh;
 mod su;
 mod sudo;
@@ -44,6 +54,7 @@ beds! {
     {
         ssh: command, shell_with_terminal, sftp, multiplexed;
         console: login, login_of_root;
+        containers: that_may_not_mount;
         su: su, su_login, su_to_root, su_login_to_root, runuser;
         sudo: sudo_to_root, sudo_i_to_root, sudo_u, sudo_i_u, pkexec_to_root, pkexec_to_another;
         helper: runuser, service_with_user, dropbear, by_sudo;
@@ -57,5 +68,19 @@ beds! {
         homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
             made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
             activated_by_homed;
+        lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, nix_program;
+        sddm: autologin, greeter, nix_program;
+        remote: vnc, xrdp;
+        gdm: autologin, password, terminal_by_the_shell, lock_and_unlock, broken_configuration, nix_program;
+    }
+}
+
+beds! {
+    cluster;
+    {
+        slurm: srun, sbatch, job_array, interactive, adopted_login, srun_in_own_namespace,
+            sbatch_in_own_namespace, job_array_in_own_namespace, interactive_in_own_namespace,
+            adopted_login_in_own_namespace, lines_that_keep_jobs_from_starting;
+        accounts: from_ldap_by_nslcd, from_ldap_by_sssd, from_ldap_that_is_slow_and_then_gone;
     }
 }

@@ -775,7 +775,7 @@ fn a_store_that_changes_at_a_bad_moment_does_no_harm() {
             "removed and made",
             &[
                 made,
-                AliceKeeps("echo ready; while :; do rmdir $N; mkdir $N; done"),
+                AliceKeeps("echo ready; while :; do rm -rf $N; mkdir $N; done"),
             ],
             &[],
         ),

@@ -15,9 +15,9 @@ pub const ROOT: &str = "/tmp/root";
 /// The only place where every version of systemd looks for cgroups.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Makes the file systems and switches the network on.
-pub fn lay(tree: &Path) -> Result<(), Box<dyn Error>> {
-    copy_on_write(tree)?;
+/// Makes the file systems, of trees as overlayfs takes them, and switches the network on.
+pub fn lay(trees: &str) -> Result<(), Box<dyn Error>> {
+    copy_on_write(trees)?;
     kernel_file_systems()?;
     // What of the host's systemd-nspawn is seen there would be used or removed.
     memory("/run")?;
@@ -28,15 +28,12 @@ pub fn lay(tree: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn copy_on_write(tree: &Path) -> Result<(), Box<dyn Error>> {
+fn copy_on_write(trees: &str) -> Result<(), Box<dyn Error>> {
     memory(SCRATCH)?;
     for name in ["changes", "work", "root"] {
         fs::create_dir(Path::new(SCRATCH).join(name))?;
     }
-    let layers = format!(
-        "lowerdir={},upperdir={SCRATCH}/changes,workdir={SCRATCH}/work",
-        tree.display()
-    );
+    let layers = format!("lowerdir={trees},upperdir={SCRATCH}/changes,workdir={SCRATCH}/work");
     let flags = MsFlags::empty();
     mount(
         Some("overlay"),

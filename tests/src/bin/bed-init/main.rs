@@ -1,7 +1,7 @@
 //! The first process around a booted system.
 //!
 //! Started by [`tests::bed::Bed::boot`] in fresh mount, pid, network, ipc and
-//! uts namespaces; never by hand: `bed-init TREE NAME`, with the console as
+//! uts namespaces; never by hand: `bed-init TREES NAME [terminals]`, with the console as
 //! standard output. It lays the ground, starts `systemd-nspawn`, and waits until
 //! that ends or the test run at the other end of its standard input is gone. Its
 //! death is the death of every process of the system, and theirs the end of
@@ -9,13 +9,13 @@
 
 mod cgroup;
 mod ground;
+mod terminals;
 
 use std::env;
 use std::error::Error;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
@@ -26,6 +26,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use cgroup::{Cgroup, Host};
+use terminals::Terminals;
 
 /// How `systemd-nspawn --keep-unit` ends when the system wants to be booted again
 /// (`EXIT_FORCE_RESTART` of its source): the unit it is usually in would do that.
@@ -33,18 +34,22 @@ const REBOOT: i32 = 133;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = env::args().skip(1).collect();
-    let [tree, name] = words.as_slice() else {
-        return Err("usage: bed-init TREE NAME".into());
+    let (trees, name, terminals) = match words.as_slice() {
+        [trees, name] => (trees, name, None),
+        [trees, name, word] if word == "terminals" => (trees, name, Some(Terminals::lend()?)),
+        _ => return Err("usage: bed-init TREES NAME [terminals]".into()),
     };
     let mut tests = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let host = Host::look()?;
-    ground::lay(Path::new(tree))?;
+    ground::lay(trees)?;
     let cgroup = Cgroup::make(&host)?;
     let children = watch_children()?;
-    let mut nspawn = boot(name, &cgroup)?;
+    let more = terminals.as_ref().map(|_| Terminals::options());
+    let more = more.unwrap_or_default();
+    let mut nspawn = boot(name, &cgroup, &more)?;
     writeln!(tests, "ready")?;
     while wait(&tests, &children, nspawn)? == Some(REBOOT) {
-        nspawn = boot(name, &cgroup)?;
+        nspawn = boot(name, &cgroup, &more)?;
     }
     end_everything()?;
     cgroup.remove();
@@ -59,7 +64,7 @@ fn watch_children() -> nix::Result<SignalFd> {
 }
 
 /// Starts systemd of the tree, on the console that is this process's output.
-fn boot(name: &str, cgroup: &Cgroup) -> io::Result<Pid> {
+fn boot(name: &str, cgroup: &Cgroup, more: &[String]) -> io::Result<Pid> {
     // By a shell, which moves itself: this process must stay outside to remove
     // the group in the end. It keeps no blocked signal to hand down, either.
     let script = format!("echo $$ >{}/cgroup.procs && exec \"$@\"", cgroup.path());
@@ -70,6 +75,7 @@ fn boot(name: &str, cgroup: &Cgroup) -> io::Result<Pid> {
         .args(["--machine", name, "--directory", ground::ROOT])
         .args(["--capability=all", "--console=interactive"])
         .args(["--resolv-conf=off", "--timezone=off"])
+        .args(more)
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
         .env("TERM", "dumb")
         .stdin(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?))
