@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, shown};
 use crate::kernel::{CallFailed, Called, Kernel, MountFlags, Remembered, Walk};
-use crate::mount_table::MountTable;
+use crate::mount_table::{Mount, MountTable};
 
 /// File systems that this host's own disks and memory answer for. Whatever is on
 /// `/` is one, too: where that does not answer, nothing does.
@@ -236,8 +236,7 @@ fn prepare(kernel: &dyn Kernel, table: &MountTable, bind: Bind) -> Result<Option
 pub fn bind(kernel: &dyn Kernel, binds: &Binds) -> Result<Vec<Unbound>, Error> {
     let mut trees = Trees::prepare(kernel, binds)?;
     trees.attach(kernel)?;
-    let table = MountTable::parse(&kernel.mount_table()?);
-    trees.verify(kernel, &table)?;
+    trees.verify(kernel, &kernel.mount_table()?)?;
     Ok(trees.unbound)
 }
 
@@ -270,7 +269,7 @@ impl Trees {
 
     /// # Errors
     /// [`Error::Unverified`], if the kernel does not show all that was attached.
-    pub(crate) fn verify(&self, kernel: &dyn Kernel, table: &MountTable) -> Result<(), Error> {
+    pub(crate) fn verify(&self, kernel: &dyn Kernel, table: &[u8]) -> Result<(), Error> {
         let mut trees = self.trees.iter();
         trees.try_for_each(|tree| tree.verify(kernel, table))
     }
@@ -293,7 +292,7 @@ impl Tree {
     }
 
     /// The kernel shows that directory there, with these flags.
-    fn verify(&self, kernel: &dyn Kernel, table: &MountTable) -> Result<(), Error> {
+    fn verify(&self, kernel: &dyn Kernel, table: &[u8]) -> Result<(), Error> {
         let Ready {
             remembered,
             root,
@@ -304,7 +303,7 @@ impl Tree {
         } = &self.ready;
         let there = kernel.refer(target, Walk::NoLinks)?;
         let found = kernel.remembered_of(there.as_fd())?;
-        let mount = table.by_id(kernel.mount_number(there.as_fd())?);
+        let mount = Mount::find(table, kernel.mount_number(there.as_fd())?);
         let is_right = mount.is_some_and(|mount| {
             mount.point == *target
                 && mount.root == *root
