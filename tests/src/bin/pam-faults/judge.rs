@@ -147,6 +147,8 @@ fn names(line: &str, errno: Errno, role: Role) -> bool {
         || line.contains(&errno.desc().to_lowercase())
         || line.contains(&words)
         || line.contains(&format!("os error {}", errno as i32))
+        // One of many places that the site allows; which error each had is not kept.
+        || line.contains("none of which can be reached")
         // What failed was to look whether it had worked.
         || line.contains("the kernel does not show")
         // The C library reads it, and does not tell why it found nothing.
