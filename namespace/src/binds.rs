@@ -107,9 +107,12 @@ fn check(kernel: &dyn Kernel, table: &MountTable, bind: Bind) -> Result<Option<R
     if there.is_some_and(|it| it.device == on.device && it.root == root) {
         return Ok(None);
     }
-    let (empty, covered) = reach(kernel, table, bind, target, &OF_TARGETS)?;
+    let (_, covered) = reach(kernel, table, bind, target, &OF_TARGETS)?;
+    // By its path again, as what `reach` opens cannot be read: only root could
+    // have exchanged it meanwhile.
     let entries = kernel
-        .entries(empty.as_fd())
+        .open_directory(target)
+        .and_then(|empty| kernel.entries(empty.as_fd()))
         .map_err(|failed| said_no(bind, failed))?;
     if let Some(name) = entries.first() {
         let why = format!("is in use (it holds {})", shown(Path::new(name)));
