@@ -126,8 +126,8 @@ fn sessions_see_each_others_fuse_mounts_and_the_host_does_not() {
 fn a_sandbox_works_inside() {
     let machine = machine_or_skip!();
     let quiet = Quiet::set_up(&machine);
-    let inside = "touch /nix/file && bwrap --dev-bind / / --bind /nix /mnt ls /mnt";
-    assert_eq!(machine.ssh("alice", inside).ok(), "file");
+    let inside = "touch /nix/file && bwrap --dev-bind / / --bind /nix /mnt ls /mnt/file";
+    assert_eq!(machine.ssh("alice", inside).ok(), "/mnt/file");
     quiet.again();
 }
 

@@ -78,7 +78,7 @@ impl Household {
             "{}",
             came("flatpak")
         );
-        let seen = format!("{}\nhers\n{}\n", self.alice.uid, boxed.nix);
+        let seen = format!("{}\nhers\nvar\n{}\n", self.alice.uid, boxed.nix);
         assert_eq!(came("flatpak-host"), seen);
 
         let root = Whereabouts::parse(&came("sudo")).expect("the probe says it all");
