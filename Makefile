@@ -133,7 +133,7 @@ install:
 	# For desktops: tells who has no /nix, and why.
 	install -m 0755 packaging/autostart/nix-ns-notice $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart
-	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' packaging/autostart/nix-ns-notice.desktop \
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' packaging/autostart/nix-ns-notice.desktop \
 		>$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
 	install -D -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf

@@ -85,7 +85,8 @@ fn configuration_is_the_administrators() {
         &rpm_files(),
     );
     let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
-    let expected = "/etc/nix-ns/config.toml\n/etc/profile.d/nix-ns.sh";
+    let expected = "/etc/nix-ns/config.toml\n/etc/profile.d/nix-ns.sh\n\
+                    /etc/xdg/autostart/nix-ns-notice.desktop";
     assert_eq!(sorted(&of_deb), sorted(expected));
     assert_eq!(sorted(&of_rpm), sorted(expected));
 }
