@@ -125,3 +125,29 @@ fn what_is_there_already_is_left_as_it_is() {
     assert!(matches!(checked, Ok(None)), "{checked:?}");
     assert!(prepare(&recorder, &table, bind()).unwrap().is_none());
 }
+
+/// Neither another directory of the same disk, nor one of that name on another.
+#[test]
+fn what_is_there_already_is_that_very_directory_or_in_the_way() {
+    let others: [fn(String) -> String; 2] = [
+        |table| table + "7 1 8:1 /srv/other /run/driver ro - ext4 /dev/sda rw\n",
+        |table| table + "7 1 8:2 /srv/driver /run/driver ro - ext4 /dev/sdb rw\n",
+    ];
+    for other in others {
+        let said = why_not(|it| it.alter_table(other));
+        assert!(said.contains("/run/driver is on ext4"), "{said}");
+    }
+}
+
+#[test]
+fn who_has_a_namespace_of_their_own_mounts_them_there() {
+    let recorder = host();
+    let binds = "[binds]\n\"/run/driver\" = \"/srv/driver\"\n\"/run/none\" = \"/srv/driver\"\n";
+    let site = config::Site::parse(binds, Path::new("config.toml")).unwrap();
+    recorder.unshare_mounts().unwrap();
+    let without = super::bind(&recorder, &site.binds).unwrap();
+    assert_eq!(without.len(), 1);
+    assert_eq!(without[0].target, Path::new("/run/none"));
+    let there = recorder.remembered(Path::new("/run/driver")).unwrap();
+    assert_eq!(there.inode, 901);
+}
