@@ -318,10 +318,14 @@ fn a_bind_that_would_do_harm_is_refused() {
         site("[binds]\n\"/opt/x/y\" = \"/srv/a\"\n\"/opt/x\" = \"/srv/b\"")
             .contains("/opt/x/y is below /opt/x")
     );
-    let many: String = (0..17)
-        .map(|number| format!("\"/opt/{number}\" = \"/srv/a\"\n"))
-        .collect();
-    assert!(site(&format!("[binds]\n{many}")).contains("17 binds are too many"));
+    assert!(refused("/run/x", "/").contains("nothing of / can"));
+    assert!(refused("/run/x", "/proc/self").contains("nothing of /proc can"));
+    let many = |count| {
+        let lines = (0..count).map(|number| format!("\"/opt/{number}\" = \"/srv/a\"\n"));
+        format!("[binds]\n{}", lines.collect::<String>())
+    };
+    assert!(Site::parse(&many(16), Path::new("site")).is_ok());
+    assert!(site(&many(17)).contains("17 binds are too many"));
     assert!(
         site("[binds]\n\"/opt/a\" = \"/srv/a\"\n\"/opt/a\" = \"/srv/b\"").contains("duplicate")
     );
