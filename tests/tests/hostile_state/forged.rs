@@ -3,8 +3,10 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Instant;
 
+use namespace::{Kernel, Linux};
 use tests::hostile::Family;
 use tests::whereabouts::Stay;
 use tests::{kernel, machine_or_skip};
@@ -252,9 +254,11 @@ fn in_user_namespaces(bench: &Bench, family: &mut Family, stay: &Stay) {
 
 /// The text of a marker for a process's namespace: alice knows all of it.
 fn forge(bench: &Bench, marker: &str, process: u32, owner: &str, origin: &str) -> String {
-    let path = format!("/proc/{}/root/proc/{process}/ns/mnt", bench.machine.init());
-    let namespace = File::open(path).expect("it lives");
+    let process = format!("/proc/{}/root/proc/{process}", bench.machine.init());
+    let namespace = File::open(format!("{process}/ns/mnt")).expect("it lives");
     let number = kernel::namespace_id(namespace.as_fd());
+    let root = Linux.remembered(Path::new(&format!("{process}/root/")));
+    let root = root.expect("it lives").mount;
     let words = marker.split(' ').map(|word| {
         let Some((key, _)) = word.split_once('=') else {
             return word.to_owned();
@@ -263,6 +267,7 @@ fn forge(bench: &Bench, marker: &str, process: u32, owner: &str, origin: &str) -
             ("uid", _) => format!("uid={}", bench.uid(owner)),
             ("namespace", Ok(number)) => format!("namespace=u{number}"),
             ("origin", _) if origin == "another" => "origin=u1".to_owned(),
+            ("root", _) => format!("root={root}"),
             _ => word.to_owned(),
         }
     });
