@@ -175,6 +175,15 @@ fn what_cannot_be_looked_at_is_there() {
     }
 }
 
+/// A container whose filter has no statx: everybody would be locked out.
+#[test]
+fn where_nothing_can_be_looked_at_nothing_of_a_users_is_seen() {
+    let recorder = Recorder::new();
+    recorder.refuse("statx", Errno::ENOSYS);
+    assert!(!nix_is_covered(&recorder));
+    assert_eq!(read_marker(&recorder), None);
+}
+
 #[test]
 fn only_the_host_is_surely_the_host() {
     let recorder = Recorder::new();

@@ -91,6 +91,20 @@ fn a_removed_directory_is_refused() {
     assert!(altered(|it| it.links = 1).is_ok());
 }
 
+/// A FUSE file system says so to everybody but its mounter, root included. Any
+/// other failure is not the user's to mend.
+#[test]
+fn what_admits_nobody_is_refused() {
+    let check_after = |errno| {
+        let recorder = Recorder::new();
+        recorder.refuse("statx fd", errno);
+        check(&recorder)
+    };
+    is_refused(check_after(Errno::EACCES), "is not to be looked at");
+    let other = check_after(Errno::EIO).expect_err("a failing disk");
+    assert!(!other.is_the_users(), "{other:?}");
+}
+
 #[test]
 fn somebody_elses_directory_is_refused_and_so_is_roots() {
     for uid in [0, 1000, 1002, u32::MAX] {
