@@ -23,6 +23,24 @@ const HELLO: &str = r#"derivation {
 pub const SANDBOX: &str = "--option sandbox true --option sandbox-fallback false \
                            --option sandbox-paths '/bin /usr /lib /lib64'";
 
+/// A machine with Nix to log in to, and alice on it, whose store is empty; or the
+/// end of the test, said aloud.
+#[macro_export]
+macro_rules! machine_with_nix_or_skip {
+    () => {{
+        let machine = $crate::machine_or_skip!().set_up();
+        if !machine.has_nix() {
+            return $crate::skip(module_path!(), "needs Nix of the distribution's (nix-bin)");
+        }
+        let alice = machine.nix_user("alice");
+        machine.write_hello(&alice);
+        (machine, alice)
+    }};
+}
+
+/// Builds what is in `hello.nix`.
+pub const BUILD: &str = "nix-build --option sandbox false hello.nix -o r";
+
 impl Machine {
     /// Whether Nix is installed, in the system's own directories.
     #[must_use]

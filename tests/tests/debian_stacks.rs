@@ -8,15 +8,23 @@ use tests::{ENTER, LEAVE_OR_GUARD, Machine, User, machine_or_skip};
 /// What every service of Debian's includes.
 const COMMON: [&str; 2] = ["common-session", "common-session-noninteractive"];
 
+/// A machine with the distribution's stacks, and alice, who takes part.
+macro_rules! machine_with_stacks_or_skip {
+    () => {{
+        let machine = machine_or_skip!();
+        if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
+            return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
+        }
+        let machine = machine.set_up();
+        ship_stacks(&machine);
+        machine.nix_user("alice");
+        machine
+    }};
+}
+
 #[test]
 fn two_lines_and_the_guard_in_the_common_files_reach_every_door() {
-    let machine = machine_or_skip!();
-    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
-        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
-    }
-    let machine = machine.set_up();
-    ship_stacks(&machine);
-    machine.nix_user("alice");
+    let machine = machine_with_stacks_or_skip!();
 
     assert_eq!(machine.ssh("alice", "stat -c %U /nix").ok(), "alice");
     for (door, owner) in [
@@ -34,13 +42,7 @@ fn two_lines_and_the_guard_in_the_common_files_reach_every_door() {
 /// and the next user is on their own `/nix` all the same.
 #[test]
 fn su_in_a_jail_inside_a_users_namespace_stays_in_the_jail() {
-    let machine = machine_or_skip!();
-    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
-        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
-    }
-    let machine = machine.set_up();
-    ship_stacks(&machine);
-    machine.nix_user("alice");
+    let machine = machine_with_stacks_or_skip!();
     machine.nix_user("bob");
     machine.run("echo secret >/srv/common/hidden").ok();
     let (_session, process) = machine.stay_by_ssh("alice");
@@ -55,13 +57,7 @@ fn su_in_a_jail_inside_a_users_namespace_stays_in_the_jail() {
 /// it, it never sees the environment, and sessions have it.
 #[test]
 fn with_the_guard_every_door_finds_what_the_user_has_installed() {
-    let machine = machine_or_skip!();
-    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
-        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
-    }
-    let machine = machine.set_up();
-    ship_stacks(&machine);
-    machine.nix_user("alice");
+    let machine = machine_with_stacks_or_skip!();
     let install = "mkdir -p /nix/profile/bin && ln -s /nix/profile ~/.nix-profile && \
                    printf '#!/bin/sh\necho found\n' >/nix/profile/bin/own && chmod +x /nix/profile/bin/own";
     machine.ssh("alice", install).ok();
@@ -85,13 +81,7 @@ fn with_the_guard_every_door_finds_what_the_user_has_installed() {
 /// Nobody is locked out by a module that is gone.
 #[test]
 fn without_the_module_everybody_logs_in_as_before() {
-    let machine = machine_or_skip!();
-    if !fs::exists("/etc/pam.d/common-session").unwrap_or_default() {
-        return tests::skip(module_path!(), "needs the PAM stacks of Debian or Ubuntu");
-    }
-    let machine = machine.set_up();
-    ship_stacks(&machine);
-    machine.nix_user("alice");
+    let machine = machine_with_stacks_or_skip!();
     machine.run("rm /lib/*/security/pam_nixns.so").ok();
     assert_eq!(
         machine.ssh("alice", "stat -c %U /nix; sudo id -un").ok(),

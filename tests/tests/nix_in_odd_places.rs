@@ -1,22 +1,8 @@
 //! Nix itself on homes, file systems and accounts as large sites have them, and
 //! beside everybody else's sessions.
 
-use tests::{ENTER, LEAVE, Machine, User, machine_or_skip, skip};
-
-/// A machine with Nix, and alice, who can build.
-macro_rules! machine_with_nix_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        if !machine.has_nix() {
-            return skip(module_path!(), "needs Nix of the distribution's (nix-bin)");
-        }
-        let alice = machine.nix_user("alice");
-        machine.write_hello(&alice);
-        (machine, alice)
-    }};
-}
-
-const BUILD: &str = "nix-build --option sandbox false hello.nix -o r";
+use tests::real_nix::BUILD;
+use tests::{ENTER, LEAVE, Machine, User, machine_with_nix_or_skip, skip};
 
 #[track_caller]
 fn builds_and_is_sound(machine: &Machine, user: &str) {

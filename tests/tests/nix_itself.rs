@@ -3,23 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use tests::real_nix::SANDBOX;
-use tests::{machine_or_skip, skip};
-
-/// A machine with Nix to log in to, and alice on it, whose store is empty.
-macro_rules! machine_with_nix_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        if !machine.has_nix() {
-            return skip(module_path!(), "needs Nix of the distribution's (nix-bin)");
-        }
-        let alice = machine.nix_user("alice");
-        machine.write_hello(&alice);
-        (machine, alice)
-    }};
-}
-
-const BUILD: &str = "nix-build --option sandbox false hello.nix -o r";
+use tests::machine_with_nix_or_skip;
+use tests::real_nix::{BUILD, SANDBOX};
 
 #[test]
 fn an_empty_store_is_initialised_at_once() {

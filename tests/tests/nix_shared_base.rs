@@ -1,4 +1,4 @@
-//! What a site gives all its users at once: `docs/shared-base.md`, which says
+//! What a site gives all its users at once: `docs/site-base.md`, which says
 //! why it is a binary cache and not a layer below everybody's store.
 
 use tests::{Machine, User, machine_or_skip, skip};
