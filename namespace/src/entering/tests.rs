@@ -61,13 +61,23 @@ fn a_caller_with_threads_is_refused_unless_the_service_may_have_them() {
     assert!(matches!(entered.unwrap().entered, Entered::Built(..)));
 }
 
+/// What a file is after an edit.
+const EDITED: Fingerprint = Fingerprint {
+    device: 1,
+    inode: 601,
+    size: 1,
+    ctime_seconds: 3,
+    ctime_nanoseconds: 4,
+};
+
 /// As alice's reader, with other answers than at the first login.
 struct FindsMore<'a>(&'a Recorder);
 
 impl Reader for FindsMore<'_> {
     fn read(&self, request: &Request, groups: &[u32]) -> Result<Reading, Error> {
         let mut reading = FindsStore(self.0).read(request, groups)?;
-        reading.reply.profile = Some(Profile::State);
+        reading.reply.profile = None;
+        reading.reply.user = Some(EDITED);
         reading.reply.finding = Finding::Store {
             path: "/home/alice/nix".into(),
             environment: false,
@@ -80,27 +90,22 @@ impl Reader for FindsMore<'_> {
 fn who_joins_after_an_edit_has_what_is_written_now() {
     let recorder = Recorder::new();
     let before = record(enter_by(&recorder, &FindsStore(&recorder)).unwrap());
+    assert!(before.profile.is_some() || before.user != Some(EDITED));
     recorder.as_another_thread(100);
-    let edited = Some(Fingerprint {
-        device: 1,
-        inode: 601,
-        size: 1,
-        ctime_seconds: 3,
-        ctime_nanoseconds: 4,
-    });
     let joined = with_login(&account("alice", 1001), |login| {
         let login = Login {
             site: login.site.clone(),
             participation: login.participation.clone(),
-            site_fingerprint: edited,
+            site_fingerprint: Some(EDITED),
             ..*login
         };
         login.enter(&recorder, &FindsMore(&recorder))
     });
     let expected = Record {
-        site: edited,
+        site: Some(EDITED),
         environment: false,
-        profile: Some(Profile::State),
+        profile: None,
+        user: Some(EDITED),
         ..before
     };
     let entered = joined.unwrap().entered;
