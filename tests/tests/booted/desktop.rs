@@ -124,7 +124,11 @@ impl Household {
     #[track_caller]
     pub fn stand_up(&self, manager: &Manager) {
         self.has_left_slowly("alice");
-        let stop = format!("systemctl stop {}", manager.unit);
+        // A gdm that is stopped while its greeter is starting leaves that behind.
+        let stop = format!(
+            "systemctl stop {} && {{ loginctl terminate-user {} || :; }}",
+            manager.unit, manager.greeter
+        );
         self.bed.run(&stop).ok();
         self.has_left_slowly(manager.greeter);
     }
