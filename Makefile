@@ -48,7 +48,7 @@ demo: build
 # What a change must pass: formatting, lints, every test, some fuzzing.
 test: build check
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --workspace --locked -- $(LONG:%=--skip %) --skip $(ENDLESS)
+	packaging/as-root $(CARGO) test --workspace --locked --no-fail-fast -- $(LONG:%=--skip %) --skip $(ENDLESS)
 	$(MAKE) fuzz SECONDS=10
 
 # Debian's newest suite, and of the desktops all but a few of one suite.
