@@ -45,14 +45,14 @@ demo: build
 	$(CARGO) build --quiet --locked --package tests --bins
 	packaging/as-root target/debug/demo
 
-# What a change must pass: formatting, lints, every test, some fuzzing.
+# What a change must pass: formatting, lints, the tests, some fuzzing.
 test: build check
 	packaging/dependencies test
 	packaging/as-root $(CARGO) test --workspace --locked --no-fail-fast -- $(LONG:%=--skip %) --skip $(ENDLESS)
 	$(MAKE) fuzz SECONDS=10
 
 # Debian's newest suite, and of the desktops all but a few of one suite.
-LONG = sid:: trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
+LONG = sid:: desktop::trixie trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
 	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
 	sddm::autologin sddm::greeter remote::xrdp \
 	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program

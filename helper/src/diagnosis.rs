@@ -8,7 +8,6 @@
 //! | `kernel` | what the kernel can do |
 //! | `program` | whether everything is installed, and as it must be |
 //! | `elf` | the names a shared library exports |
-//! | `pam_control`, `pam_stack` | PAM's configuration as libpam reads it |
 //! | `pam` | whether every door has both lines, and has them right |
 //! | `host` | the host's `/nix`, and what privileged trusts it |
 //! | `doors` | ways to become somebody else that open no PAM session |
@@ -30,8 +29,6 @@ mod host;
 mod kernel;
 mod nix;
 mod pam;
-mod pam_control;
-mod pam_stack;
 mod private_services;
 mod program;
 pub mod scene;

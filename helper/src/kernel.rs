@@ -100,10 +100,7 @@ fn become_nobody() -> io::Result<()> {
 
 /// Runs `work` in a child, which ends with it.
 pub(crate) fn run_in_child(work: impl FnOnce()) -> nix::Result<Pid> {
-    // SAFETY: the child calls nothing that another thread may hold a lock of:
-    // this program has one thread. (The unit tests have more, and take glibc's
-    // word that the allocator is put in order for a child.)
-    match unsafe { nix::unistd::fork() }? {
+    match fork()? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
             let _ = catch_unwind(AssertUnwindSafe(work));
@@ -114,6 +111,14 @@ pub(crate) fn run_in_child(work: impl FnOnce()) -> nix::Result<Pid> {
     }
 }
 
+/// `fork`.
+pub(crate) fn fork() -> nix::Result<ForkResult> {
+    // SAFETY: the child calls nothing that another thread may hold a lock of:
+    // these programs have one thread. (The unit tests have more, and take glibc's
+    // word that the allocator is put in order for a child.)
+    unsafe { nix::unistd::fork() }
+}
+
 /// Whether the kernel knows a system call, which is made with arguments that
 /// cannot mean anything: no descriptor, no memory, no flags.
 #[must_use]
@@ -121,20 +126,6 @@ pub(crate) fn knows_call(number: libc::c_long) -> bool {
     // SAFETY: every pointer is null and every length zero.
     let answer = unsafe { libc::syscall(number, -1_isize, 0_usize, 0_usize, 0_usize, 0_usize) };
     answer != -1 || Errno::last() != Errno::ENOSYS
-}
-
-/// `fork`, in a process of one thread.
-///
-/// # Errors
-///
-/// As the call, and `EBUSY` if there is another thread.
-pub fn fork() -> nix::Result<ForkResult> {
-    if !is_single_threaded() {
-        return Err(Errno::EBUSY);
-    }
-    // SAFETY: no other thread exists that could hold a lock which the child
-    // would wait for.
-    unsafe { nix::unistd::fork() }
 }
 
 /// Whether the calling thread is the only one of its process, by the kernel's

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::pam_stack::Stack;
+use super::pam::Stack;
 use super::{Finding, Scene};
 
 const NAME: &str = "doors.slurm";

@@ -135,8 +135,8 @@ impl Found {
     #[must_use]
     pub fn nix(&self) -> Option<OsString> {
         let store = opened::directory(&self.directory, STORE.as_ref()).ok()?;
-        let mut listing = opened::listing(&store).ok()?;
-        let mut nix = listing.iter().filter_map(|entry| {
+        let listing = opened::listing(&store).ok()?;
+        let mut nix = listing.filter_map(|entry| {
             let entry = entry.ok()?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             let package = name.as_bytes().split_at_checked(HASH)?.1;
@@ -151,8 +151,10 @@ impl Found {
 
 /// Shops have a `store`, too; only Nix gives names like these.
 fn has_path_of_nix(store: BorrowedFd, path: &Path) -> Result<bool, Error> {
-    let mut listing = opened::listing(store).map_err(|errno| denied(path, "listed", errno))?;
-    Ok(listing.iter().flatten().any(|entry| {
+    let mut listing = opened::listing(store)
+        .map_err(|errno| denied(path, "listed", errno))?
+        .flatten();
+    Ok(listing.any(|entry| {
         let name = entry.file_name().to_bytes();
         name == OPTIMISED.as_bytes()
             || name.split_at_checked(HASH).is_some_and(|(hash, rest)| {

@@ -7,11 +7,11 @@ use std::fs::{Permissions, set_permissions};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::geteuid;
+use rustix::fs::{Dir, DirEntry};
 
 const OWNERS: u32 = 0o700;
 
@@ -67,9 +67,25 @@ fn permit_reading(at: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
 }
 
 /// The names in a directory, read anew whatever was read from it before.
-pub(super) fn listing(directory: impl AsFd) -> nix::Result<Dir> {
+pub(super) fn listing(directory: impl AsFd) -> nix::Result<Listing> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    Dir::from_fd(openat(directory, ".", flags, Mode::empty())?)
+    let opened = openat(directory, ".", flags, Mode::empty())?;
+    Dir::new(opened).map(Listing).map_err(errno)
+}
+
+/// Not nix's, which leaves the directory open where it has no memory to list it.
+pub(super) struct Listing(Dir);
+
+impl Iterator for Listing {
+    type Item = nix::Result<DirEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0.next()?.map_err(errno))
+    }
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw(error.raw_os_error())
 }
 
 pub(super) fn permissions(mode: u32) -> Mode {

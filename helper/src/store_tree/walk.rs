@@ -120,11 +120,11 @@ fn show_files(
     };
     let mut directories = Vec::new();
     let unlisted = |errno| place.denied("".as_ref(), "listed", errno);
-    let mut listing = match opened::listing(place.directory) {
+    let listing = match opened::listing(place.directory) {
         Ok(listing) => listing,
         Err(errno) => return visitor.unseen(unlisted(errno)).map(|()| directories),
     };
-    for entry in listing.iter() {
+    for entry in listing {
         let entry = match entry {
             Ok(entry) => entry,
             Err(errno) => return visitor.unseen(unlisted(errno)).map(|()| directories),
@@ -156,7 +156,7 @@ fn look(place: Place, name: &OsStr, visitor: &mut dyn Visit) -> Result<Option<Fi
 pub(super) fn names(directory: BorrowedFd, path: &Path) -> Result<Vec<OsString>, Error> {
     let unlisted = |errno| Error::denied(path, "".as_ref(), "listed", errno);
     let mut names = Vec::new();
-    for entry in opened::listing(directory).map_err(unlisted)?.iter() {
+    for entry in opened::listing(directory).map_err(unlisted)? {
         let entry = entry.map_err(unlisted)?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name != "." && name != ".." {

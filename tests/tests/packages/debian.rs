@@ -7,7 +7,7 @@ use tests::package::workspace;
 use tests::{Output, User};
 
 use crate::house::{
-    LOOK_AROUND, behind, leaves, nobody_is_on_a_nix, pam, the_doctor_finds_the_lines,
+    LOOK_AROUND, behind, doors_lead_to, leaves, nobody_is_on_a_nix, pam, the_doctor_finds_the_lines,
 };
 
 pub fn whoever_opts_in_has_a_nix_and_nobody_else_notices(bed: &Bed) {
@@ -18,34 +18,7 @@ pub fn whoever_opts_in_has_a_nix_and_nobody_else_notices(bed: &Bed) {
 
     bed.ssh("alice", "nix-ns init").ok();
     let anchor = bed.keep_by_ssh("alice");
-    let doors: [Door; 6] = [
-        ("ssh", &|probe| bed.ssh("alice", probe)),
-        ("su", &|probe| bed.run(&format!("su alice -c '{probe}'"))),
-        ("su -", &|probe| {
-            bed.run(&format!("su - alice -c '{probe}'"))
-        }),
-        ("sudo -u", &|probe| {
-            bed.ssh("bob", &format!("sudo -u alice {probe}"))
-        }),
-        ("cron", &|probe| {
-            bed.run(&format!(
-                "echo '@reboot {probe}' | crontab -u alice - && rm -f /run/crond.reboot && \
-                 systemctl restart cron"
-            ))
-        }),
-        ("systemd --user", &|probe| {
-            bed.ssh("alice", &format!("systemd-run --user --wait {probe} || :"))
-        }),
-    ];
-    for (door, open) in doors {
-        let found = behind(bed, open);
-        assert_eq!(
-            found.owner(),
-            bed.uid("alice").to_string(),
-            "{door}: {found:?}"
-        );
-        assert_eq!(found.namespace, anchor.namespace, "{door}: {found:?}");
-    }
+    doors_lead_to(bed, &anchor);
     let root = behind(bed, |probe| bed.ssh("alice", &format!("sudo {probe}")));
     assert_eq!(root.nix, bed.where_the_host_is().nix);
     assert_eq!((noticed("bob"), noticed("root")), before);
@@ -306,9 +279,6 @@ pub fn programs_of_sshds_run_on_the_host_where_the_site_wants_that(bed: &Bed) {
 }
 
 // ---- tools
-
-/// Its name, and what opens it for a command line.
-type Door<'a> = (&'a str, &'a dyn Fn(&str) -> Output);
 
 /// apt puts both streams of a package's into one.
 #[track_caller]

@@ -1,13 +1,16 @@
 //! A bed with two people in it, and how it looks before and after.
 
-use tests::bed::{Bed, SUITES};
+use tests::bed::{Bed, Suite};
 use tests::whereabouts::{COMMON, PROBE, Stay, Whereabouts};
 use tests::{Output, User};
 
+/// One of a suite's packages and no others.
+pub fn boot(suite: Suite) -> Bed {
+    furnish(Bed::boot(suite).unwrap_or_else(|error| panic!("{error}")))
+}
+
 /// Two people without a part in it, who may use sudo, and root.
-pub fn boot(suite: &str) -> Bed {
-    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
-    let bed = Bed::boot(suite).unwrap_or_else(|error| panic!("{error}"));
+pub fn furnish(bed: Bed) -> Bed {
     let now = "[Login]\nUserStopDelaySec=0\n";
     bed.write(
         "/etc/systemd/logind.conf.d/bed.conf",
@@ -35,6 +38,42 @@ pub fn behind(bed: &Bed, open: impl FnOnce(&str) -> Output) -> Whereabouts {
     let opened = open(&format!("{PROBE} {file}"));
     bed.wait_until(&format!("a report of {opened}"), || bed.exists(&file));
     Whereabouts::parse(&bed.read(&file)).unwrap_or_else(|| panic!("{opened}"))
+}
+
+/// Its name, and what opens it for a command line.
+type Door<'a> = (&'a str, &'a dyn Fn(&str) -> Output);
+
+/// Alice's sessions are all where this one is, whatever opens them.
+#[track_caller]
+pub fn doors_lead_to(bed: &Bed, anchor: &Stay) {
+    let doors: [Door; 6] = [
+        ("ssh", &|probe| bed.ssh("alice", probe)),
+        ("su", &|probe| bed.run(&format!("su alice -c '{probe}'"))),
+        ("su -", &|probe| {
+            bed.run(&format!("su - alice -c '{probe}'"))
+        }),
+        ("sudo -u", &|probe| {
+            bed.ssh("bob", &format!("sudo -u alice {probe}"))
+        }),
+        ("cron", &|probe| {
+            bed.run(&format!(
+                "echo '@reboot {probe}' | crontab -u alice - && rm -f /run/crond.reboot && \
+                 systemctl restart cron"
+            ))
+        }),
+        ("systemd --user", &|probe| {
+            bed.ssh("alice", &format!("systemd-run --user --wait {probe} || :"))
+        }),
+    ];
+    for (door, open) in doors {
+        let found = behind(bed, open);
+        assert_eq!(
+            found.owner(),
+            bed.uid("alice").to_string(),
+            "{door}: {found:?}"
+        );
+        assert_eq!(found.namespace, anchor.namespace, "{door}: {found:?}");
+    }
 }
 
 /// Every byte of the PAM stacks, and what pam-auth-update knows of them.

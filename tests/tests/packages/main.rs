@@ -1,9 +1,13 @@
 //! The packages: what is in them, and what they do to a system.
 
 mod debian;
+mod desktop;
 mod files;
 mod house;
 mod rpm;
+
+use tests::bed::{Bed, SUITES};
+use tests::root_or_skip;
 
 /// A test in every suite, of a bed that is booted for it.
 macro_rules! in_beds {
@@ -20,12 +24,29 @@ macro_rules! tests {
     ($name:ident { $($test:ident),* $(,)? }) => { $(
         #[test]
         fn $test() {
-            let suite = module_path!().rsplit("::").next().unwrap();
-            if tests::root_or_skip(concat!(module_path!(), "::", stringify!($test))) {
-                crate::$name::$test(&crate::house::boot(suite));
-            }
+            crate::try_in(module_path!(), stringify!($test), crate::$name::$test);
         }
     )* };
+}
+
+/// Boots what a test is about in the suite that its module is named for.
+fn try_in(module: &str, test: &str, body: fn(&Bed)) {
+    let names: Vec<&str> = module.split("::").collect();
+    let [.., group, suite] = names[..] else {
+        panic!("{module} is no group in a suite")
+    };
+    let test = format!("{module}::{test}");
+    if !root_or_skip(&test) {
+        return;
+    }
+    let suite = SUITES.into_iter().find(|it| it.name == suite).unwrap();
+    let bed = match group {
+        "desktop" => desktop::boot(suite, &test),
+        _ => Some(house::boot(suite)),
+    };
+    if let Some(bed) = bed {
+        body(&bed);
+    }
 }
 
 mod on {
@@ -41,6 +62,11 @@ mod on {
             choices_of_the_administrators_outlive_an_upgrade,
             programs_of_sshds_run_on_the_host_where_the_site_wants_that,
         }
+    }
+
+    in_beds! {
+        desktop: bookworm, trixie;
+        { whoever_opts_in_has_a_nix_there_too_and_nobody_else_notices }
     }
 
     in_beds! {

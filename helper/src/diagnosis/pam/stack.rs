@@ -3,10 +3,11 @@
 //! `substack`, Debian's `@include`, vendors' directories.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::pam_control::Control;
+use super::control::Control;
 
 /// In libpam's order: the first that has a file of the service's name is read.
 /// The last two are where distributions have libpam look for a vendor's.
@@ -45,9 +46,15 @@ pub(super) struct Place {
     pub(super) line: usize,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
 /// The session lines of a service, includes replaced by what they include.
 #[derive(Debug, Default)]
-pub(super) struct Stack {
+pub(in crate::diagnosis) struct Stack {
     pub(super) lines: Vec<Line>,
     /// What libpam would complain of.
     pub(super) problems: Vec<(Place, String)>,
@@ -69,7 +76,7 @@ pub(super) fn services(root: &Path) -> BTreeSet<String> {
 impl Stack {
     /// Reads the session stack of a service on the system below `root`; `None`
     /// if the service has no file.
-    pub(super) fn read(root: &Path, service: &str) -> Option<Self> {
+    pub(in crate::diagnosis) fn read(root: &Path, service: &str) -> Option<Self> {
         let mut stack = Self::default();
         let (file, text) = open(root, service)?;
         stack.add_file(root, &file, &text, Depth::default());
