@@ -357,40 +357,139 @@ static void restrict_tree(int tree, uint64_t flags)
 	CHECK(mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0);
 }
 
+static char table[8 << 20];
+
+static char *read_mounts(void)
+{
+	int file = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
+	CHECK(file >= 0);
+	read_all(file, table, sizeof table);
+	return table;
+}
+
+static void make_directory(const char *path)
+{
+	struct stat it;
+	CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
+	CHECK(stat(path, &it) == 0 && it.st_uid == 0);
+}
+
+static uint64_t id_of_here(void)
+{
+	int here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	CHECK(here >= 0);
+	uint64_t id = id_of(here);
+	close(here);
+	return id;
+}
+
+/* Which namespace was the last, by a registry that is not the module's. */
+static unsigned long read_election(int registry, struct found *found)
+{
+	found->elected[0] = 0;
+	search(registry, found);
+	if (!found->elected[0])
+		return 0;
+	CHECK(text_of(registry, found->elected, found->record, sizeof found->record) > 0);
+	return strtoul(found->elected + strlen("namespace."), 0, 10);
+}
+
+/* Whether anybody is in a namespace still. */
+static int is_inhabited(const char *number)
+{
+	char path[300], text[64];
+	struct dirent *entry;
+	DIR *all = opendir("/proc");
+	int found = 0;
+	CHECK(all);
+	while ((entry = readdir(all)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
+			snprintf(path, sizeof path, "/proc/%s/ns/mnt", entry->d_name);
+			found |= text_of(AT_FDCWD, path, text, sizeof text) > 0 && strcmp(text, number) == 0;
+		}
+	closedir(all);
+	return found;
+}
+
 static void build(const char *directory)
 {
-	static char table[8 << 20];
-	char text[4096];
+	static struct found found;
+	char text[4096], again[4096], own[300], name[300], number[64];
 	struct statx store, nix;
 	int from = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	CHECK(from >= 0);
 	start();
+	/* The directory. */
+	snprintf(own, sizeof own, "/proc/self/fd/%d", from);
+	CHECK(text_of(AT_FDCWD, own, text, sizeof text) > 0 && strcmp(text, directory) == 0);
 	look_at(from, &store);
+	CHECK(S_ISDIR(store.stx_mode) && store.stx_uid && !(store.stx_mode & 022));
+	CHECK(strstr(read_mounts(), " / / "));
+	look_at(from, &store);
+
+	/* The registry. */
+	make_directory("/run/nix-ns");
+	make_directory("/run/nix-ns/floor");
+	CHECK(text_of(AT_FDCWD, "/proc/thread-self/ns/pid", text, sizeof text) > 0);
+	make_directory("/run/nix-ns/floor/user");
+	int registry = open("/run/nix-ns/floor/user", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CHECK(registry >= 0);
+	unsigned long generation = read_election(registry, &found);
+	if (generation)
+		CHECK(!is_inhabited(fact(found.record, " number=")));
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found) == generation);
+
+	/* The trees. */
 	int tree = open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	CHECK(tree >= 0);
 	restrict_tree(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	make_directory("/run/nix-ns");
+	make_directory(MARKER);
 	int marker = memory_tree();
+
+	/* The namespace. */
 	int back = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	CHECK(back >= 0 && syscall(SYS_getcwd, text, sizeof text) > 0 && id_of(back));
+	CHECK(back >= 0 && syscall(SYS_getcwd, text, sizeof text) > 0 && id_of_here());
 	CHECK(unshare(CLONE_NEWNS) == 0);
 	CHECK(mount(0, "/", 0, MS_SLAVE | MS_REC, 0) == 0 && mount(0, "/", 0, MS_SHARED | MS_REC, 0) == 0);
 	CHECK(move_mount(tree, "", AT_FDCWD, "/nix", MOVE_MOUNT_F_EMPTY_PATH) == 0);
-	CHECK(look("/nix", &nix) == 0);
-	int here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	snprintf(text, sizeof text, "nix-ns/1 namespace=u%llu", (unsigned long long)id_of(here));
+	CHECK(look("/", &nix) == 0 && look("/nix", &nix) == 0);
+	CHECK(text_of(AT_FDCWD, "/proc/thread-self/ns/mnt", number, sizeof number) > 0);
+	snprintf(text, sizeof text, "nix-ns/1 namespace=u%llu number=%s", (unsigned long long)id_of_here(), number);
 	CHECK(symlinkat(text, marker, "namespace") == 0);
 	restrict_tree(marker, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	CHECK(move_mount(marker, "", AT_FDCWD, MARKER, MOVE_MOUNT_F_EMPTY_PATH) == 0);
-	char again[4096];
+
+	/* Is it so? */
+	CHECK(look(MARKER, &nix) == 0 && nix.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 	CHECK(text_of(AT_FDCWD, LINK, again, sizeof again) > 0 && strcmp(text, again) == 0);
-	CHECK(look("/nix", &nix) == 0 && nix.stx_ino == store.stx_ino);
-	int file = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
-	CHECK(file >= 0);
-	read_all(file, table, sizeof table);
-	char *line = strstr(table, " /nix rw,nosuid,nodev");
-	CHECK(line);
+	int there = refer("/nix", 0, RESOLVE_NO_SYMLINKS);
+	CHECK(there >= 0);
+	look_at(there, &nix);
+	CHECK(nix.stx_ino == store.stx_ino);
+	CHECK(strstr(read_mounts(), " /nix rw,nosuid,nodev"));
+	look_at(there, &nix);
+	close(there);
+	close(tree);
+	close(marker);
+
+	/* The election. */
+	snprintf(own, sizeof own, "session.%ld", syscall(SYS_gettid));
+	CHECK(symlinkat("-", registry, own) == 0);
+	snprintf(name, sizeof name, "namespace.%lu", generation + 1);
+	CHECK(symlinkat(text, registry, name) == 0);
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found));
+	if (generation) {
+		snprintf(name, sizeof name, "namespace.%lu", generation);
+		CHECK(unlinkat(registry, name, 0) == 0);
+	}
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found) == generation + 1);
+	close(back);
+	close(from);
+	be_heard();
 	syslog(LOG_INFO, "/nix is %s: built", directory);
 	stop();
+	CHECK(unlinkat(registry, own, 0) == 0);
 }
 
 int main(int count, char **words)

@@ -276,8 +276,13 @@ impl Kernel for Linux {
     }
 
     fn mount_table(&self) -> Called<Vec<u8>> {
-        std::fs::read(task_path(Task::Caller, "mountinfo"))
-            .map_err(|error| failed_io("read /proc/self/mountinfo", &error))
+        // It has no size: without room from the start it is read in pieces of 32
+        // bytes and more.
+        let mut table = Vec::with_capacity(64 * 1024);
+        File::open(task_path(Task::Caller, "mountinfo"))
+            .and_then(|file| file.take(u64::MAX).read_to_end(&mut table))
+            .map_err(|error| failed_io("read /proc/self/mountinfo", &error))?;
+        Ok(table)
     }
 
     fn first_mount(&self, task: Task) -> Called<u64> {

@@ -92,7 +92,7 @@ impl Scene {
     pub fn set_up() -> io::Result<Self> {
         let machine = Machine::start()?;
         machine.install_module();
-        for program in ["pam-stopwatch", "workload"] {
+        for program in ["pam-stopwatch", "stamping-reader", "workload"] {
             machine.install_program(program);
         }
         peers::install(&machine);
