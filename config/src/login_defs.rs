@@ -5,17 +5,18 @@ use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
 use std::string::FromUtf8Error;
 
-use crate::Error;
+use crate::{Error, Fingerprint};
 
 /// Some distributions ship theirs below `/usr` and leave `/etc` to the
 /// administrator.
 const FILES: [&str; 2] = ["/etc/login.defs", "/usr/etc/login.defs"];
 
-/// The text of the file that counts; `None` on a system without one.
-pub(crate) fn read() -> Result<Option<String>, Error> {
+/// The text of the file that counts, and which one that is; `None` on a system
+/// without one.
+pub(crate) fn read() -> Result<Option<(String, Fingerprint)>, Error> {
     for file in FILES {
         match read_file(file) {
-            Ok(bytes) => return Ok(Some(text(bytes))),
+            Ok((bytes, fingerprint)) => return Ok(Some((text(bytes), fingerprint))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => {
                 return Err(Error::Unreadable {
@@ -28,14 +29,14 @@ pub(crate) fn read() -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-/// With room for all of it from the start: every login reads it, and to ask for
-/// the size or to grow takes calls of its own.
-fn read_file(file: &str) -> io::Result<Vec<u8>> {
+/// With room for all of it from the start: to grow takes calls of its own.
+fn read_file(file: &str) -> io::Result<(Vec<u8>, Fingerprint)> {
     let mut bytes = Vec::with_capacity(16 * 1024);
-    File::open(file)?
-        .take(u64::MAX)
-        .read_to_end(&mut bytes)
-        .map(|_| bytes)
+    let file = File::open(file)?;
+    // Before the text: what is written meanwhile shows as a change later.
+    let fingerprint = Fingerprint::from(&file.metadata()?);
+    file.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok((bytes, fingerprint))
 }
 
 /// Not copied, as long as it is text.

@@ -1,6 +1,6 @@
 //! The uids of people, as opposed to those of services.
 
-use crate::{Error, login_defs};
+use crate::{Error, Fingerprint, login_defs};
 
 /// The uids between which accounts belong to people, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,19 @@ impl UidRange {
     ///
     /// If the file is there and cannot be read.
     pub fn read_login_defs() -> Result<UidRange, Error> {
-        let text = login_defs::read()?;
-        Ok(text.map_or_else(UidRange::default, |text| UidRange::from_login_defs(&text)))
+        UidRange::read_login_defs_of().map(|(range, _)| range)
+    }
+
+    /// The same, and which file says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`UidRange::read_login_defs`].
+    pub fn read_login_defs_of() -> Result<(UidRange, Option<Fingerprint>), Error> {
+        let read = login_defs::read()?;
+        Ok(read.map_or_else(Default::default, |(text, fingerprint)| {
+            (UidRange::from_login_defs(&text), Some(fingerprint))
+        }))
     }
 
     /// Takes `UID_MIN` and `UID_MAX` from the text of a `login.defs`.

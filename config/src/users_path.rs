@@ -10,7 +10,8 @@ const BUILT_IN: &str = "/usr/local/bin:/usr/bin:/bin";
 #[must_use]
 pub fn users_path() -> String {
     // A file that cannot be read says nothing.
-    from_login_defs(&login_defs::read().ok().flatten().unwrap_or_default())
+    let text = login_defs::read().ok().flatten().map(|(text, _)| text);
+    from_login_defs(&text.unwrap_or_default())
 }
 
 /// With or without `PATH=` before it, as shadow has it.

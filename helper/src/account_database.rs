@@ -65,7 +65,27 @@ pub enum Error {
 ///
 /// If there is none, or the account database gives no usable answer.
 pub fn account(uid: u32) -> Result<Account, Error> {
-    account_with_shell(uid).map(|(account, _shell)| account)
+    account_alone(uid).and_then(with_groups)
+}
+
+/// The account with this uid, without groups: to ask for these takes another
+/// process, and most sites name none.
+///
+/// # Errors
+///
+/// As [`account`].
+pub fn account_alone(uid: u32) -> Result<Account, Error> {
+    passwd(uid).map(|(account, _shell)| account)
+}
+
+/// An account with the groups that the account database says it has.
+///
+/// # Errors
+///
+/// If the account database gives no usable answer.
+pub fn with_groups(account: Account) -> Result<Account, Error> {
+    let groups = groups(&account.name)?;
+    Ok(Account { groups, ..account })
 }
 
 /// The account with this uid, and its shell.
@@ -75,8 +95,7 @@ pub fn account(uid: u32) -> Result<Account, Error> {
 /// As [`account`].
 pub fn account_with_shell(uid: u32) -> Result<(Account, PathBuf), Error> {
     let (account, shell) = passwd(uid)?;
-    let groups = groups(&account.name)?;
-    Ok((Account { groups, ..account }, shell))
+    Ok((with_groups(account)?, shell))
 }
 
 /// The shell of the account with this uid.
@@ -101,8 +120,7 @@ pub fn account_named(name: &str) -> Result<Account, Error> {
     if account.name != name {
         return Err(nobody());
     }
-    let groups = groups(&account.name)?;
-    Ok(Account { groups, ..account })
+    with_groups(account)
 }
 
 /// Every account that the account database lists, without groups; a directory

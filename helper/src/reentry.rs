@@ -15,12 +15,13 @@ mod error;
 mod log;
 mod privilege;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::convert::Infallible;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use config::Account;
 use namespace::environment::{NIX_NS, variables};
 use namespace::reader::SpawnedReader;
 use namespace::{Door, Entered, Linux, Opened, Target};
@@ -83,17 +84,13 @@ fn find_and_enter(privilege: &Privilege) -> Result<There, Error> {
     })
 }
 
-/// By the account database and the caller's own groups: whoever is a member by
-/// either is one.
 fn look_up(caller: &Caller) -> Result<Target, Error> {
-    let mut account = account_database::account(caller.uid)?;
-    account.groups.push(account.gid);
-    account.groups.extend(&caller.groups);
+    let mut account = account_database::account_alone(caller.uid)?;
+    let groups = Groups::of(account.clone(), caller);
     account.gid = caller.gid;
     let unanswered = RefCell::new(None);
-    let members = account.clone();
     let is_member = |group: &str| {
-        account_database::is_member(&members, group).unwrap_or_else(|error| {
+        groups.include(group).unwrap_or_else(|error| {
             unanswered.replace(Some(error));
             false
         })
@@ -103,6 +100,37 @@ fn look_up(caller: &Caller) -> Result<Target, Error> {
     match unanswered.into_inner() {
         Some(error) => Err(error.into()),
         None => Ok(target),
+    }
+}
+
+/// Those of the account database and the caller's own: whoever is a member by
+/// either is one. Asked for only once the site names any.
+struct Groups<'a> {
+    account: Account,
+    caller: &'a Caller,
+    all: OnceCell<Account>,
+}
+
+impl<'a> Groups<'a> {
+    const fn of(account: Account, caller: &'a Caller) -> Self {
+        Self {
+            account,
+            caller,
+            all: OnceCell::new(),
+        }
+    }
+
+    fn include(&self, group: &str) -> Result<bool, account_database::Error> {
+        let all = match self.all.get() {
+            Some(all) => all,
+            None => {
+                let mut all = account_database::with_groups(self.account.clone())?;
+                all.groups.push(self.caller.gid);
+                all.groups.extend(&self.caller.groups);
+                self.all.get_or_init(|| all)
+            }
+        };
+        account_database::is_member(all, group)
     }
 }
 

@@ -8,7 +8,8 @@ use config::{Account, Site};
 
 use crate::account_database;
 
-/// Those groups the site mentions that the account is a member of.
+/// Those groups the site mentions that the account is a member of; its own are
+/// asked for only where the site mentions any.
 ///
 /// # Errors
 ///
@@ -17,14 +18,19 @@ pub fn memberships<'a>(
     site: &'a Site,
     account: &Account,
 ) -> Result<BTreeSet<&'a str>, account_database::Error> {
-    let mut memberships = BTreeSet::new();
-    for group in site
-        .users
+    let users = &site.users;
+    let mut mentioned = users
         .deny_groups
         .iter()
-        .chain(&site.users.allow_groups)
-    {
-        if account_database::is_member(account, group)? {
+        .chain(&users.allow_groups)
+        .peekable();
+    let mut memberships = BTreeSet::new();
+    if mentioned.peek().is_none() {
+        return Ok(memberships);
+    }
+    let account = account_database::with_groups(account.clone())?;
+    for group in mentioned {
+        if account_database::is_member(&account, group)? {
             memberships.insert(group.as_str());
         }
     }

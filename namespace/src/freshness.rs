@@ -104,7 +104,7 @@ fn is_in_place(kernel: &dyn Kernel, record: &Record) -> bool {
 }
 
 /// As [`Fingerprint`] has it when the file is opened and read.
-fn fingerprint(file: &Remembered) -> Fingerprint {
+pub(crate) fn fingerprint(file: &Remembered) -> Fingerprint {
     let (ctime_seconds, ctime_nanoseconds) = file.changed;
     Fingerprint {
         device: file.device,

@@ -7,7 +7,7 @@ use crate::NIX;
 use crate::error::Error;
 use crate::kernel::{FileIdentity, Kernel};
 use crate::leave::turn_back;
-use crate::place::read_marker;
+use crate::place::marked;
 use crate::record::Record;
 use crate::way_back::WayBack;
 
@@ -54,10 +54,7 @@ fn settle(
 /// that was put there: not a FUSE of the user's on top of it, not nothing. The
 /// directory must still exist, as far as the kernel remembers.
 fn is_intact(kernel: &dyn Kernel, record: &Record) -> bool {
-    let marked = read_marker(kernel)
-        .flatten()
-        .is_some_and(|marker| is_same(&marker, record));
-    marked
+    marked(kernel).is_some_and(|marker| is_same(&marker, record))
         && kernel
             .remembered(Path::new(NIX))
             .is_ok_and(|nix| nix.mount == record.nix && nix.links > 0)

@@ -195,6 +195,9 @@ pub enum Walk {
     Cached,
     /// The same, and the last link is not followed.
     CachedLink,
+    /// The same, tried but once: for who can do without the answer. Of what is not
+    /// there, memory file systems never have one.
+    GlimpsedLink,
     /// The same, and no symbolic link anywhere.
     CachedNoLinks,
 }
@@ -281,6 +284,10 @@ pub trait Kernel {
 
     /// What the kernel remembers of a path; the last link is not followed.
     fn remembered(&self, path: &Path) -> Called<Remembered>;
+    /// What a path is now, by its file system's word; the last link is not
+    /// followed. For root's own files alone: a server that does not answer holds the
+    /// caller up.
+    fn current(&self, path: &Path) -> Called<Remembered>;
     /// What the kernel remembers of an open file.
     fn remembered_of(&self, file: BorrowedFd) -> Called<Remembered>;
     /// The id of the mount an open file is on, as the mount table has it.

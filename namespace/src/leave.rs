@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::NIX;
 use crate::error::{Error, Gravity, nix};
 use crate::kernel::{FileIdentity, Kernel, Propagation, Task};
-use crate::place::{Place, marker, nix_is_covered, read_marker};
+use crate::place::{Place, marker, nix_is_covered, sees_a_marker};
 use crate::record::{FileId, Record};
 use crate::way_back::{WayBack, WorkingDirectory};
 
@@ -105,7 +105,7 @@ fn to_host(kernel: &dyn Kernel, record: &Record, identity: FileIdentity) -> Resu
     let directory = WorkingDirectory::remember(kernel)?;
     kernel.unshare_directories()?;
     kernel.enter_namespace(host.as_fd())?;
-    if read_marker(kernel).is_some() {
+    if sees_a_marker(kernel) {
         return Err(Error::Unverified("a host without our marker"));
     }
     // The caller has left. Where its directory cannot be found again it is in /,
@@ -134,7 +134,7 @@ fn detach(
             kernel.detach(&point)?;
         }
     }
-    if is_foreign(kernel, host_nix) || read_marker(kernel).is_some() {
+    if is_foreign(kernel, host_nix) || sees_a_marker(kernel) {
         return Err(Error::Unverified("the host's /nix"));
     }
     // A working directory below the mount would keep the caller on it.

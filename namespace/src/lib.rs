@@ -16,7 +16,8 @@
 //! - [`entering`]: which of the two, and what when others do the same at once.
 //! - [`profile`]: what of the user's the session's environment is to name.
 //! - [`session`]: all of the above, as one decision for a login.
-//! - [`target`]: who logs in, at which service, and what the site says.
+//! - [`target`]: who logs in, at which service, and what the site says;
+//!   [`site_files`]: in which files, and how not to read them each time.
 //! - [`environment`]: what its environment says then.
 //! - [`outcome`]: what became of it, and the words for it.
 //!
@@ -46,6 +47,7 @@ mod identity;
 mod join;
 mod leave;
 mod registry;
+mod site_files;
 mod store;
 mod way_back;
 

@@ -105,15 +105,32 @@ fn can_look(kernel: &dyn Kernel) -> bool {
     reason = "an unreadable marker is still a marker"
 )]
 pub(crate) fn read_marker(kernel: &dyn Kernel) -> Option<Option<Record>> {
-    match kernel.link_text_at(Path::new(MARKER_LINK)) {
-        Ok(text) => Some(Record::parse(&text)),
-        // Something is there that is not to be read: not the host's.
-        Err(failed) if !is_absence(failed.errno) => Some(None),
-        Err(_) => match kernel.remembered(Path::new(MARKER)) {
-            Ok(marker) => marker.mount_root.then_some(None),
-            Err(failed) => (!is_absence(failed.errno) && can_look(kernel)).then_some(None),
+    match kernel.remembered(Path::new(MARKER)) {
+        // The host's own directory, in which only root could put a link. One call,
+        // twice a login and twice a logout.
+        Ok(bare) if !bare.mount_root => None,
+        Ok(_) => Some(marked(kernel)),
+        Err(failed) if is_absence(failed.errno) => None,
+        Err(_) => match kernel.link_text_at(Path::new(MARKER_LINK)) {
+            Ok(text) => Some(Record::parse(&text)),
+            // Something is there that is not to be read: not the host's.
+            Err(failed) if !is_absence(failed.errno) => Some(None),
+            Err(_) => can_look(kernel).then_some(None),
         },
     }
+}
+
+/// What the link says that a marker has in it, if it is one of ours.
+pub(crate) fn marked(kernel: &dyn Kernel) -> Option<Record> {
+    let text = kernel.link_text_at(Path::new(MARKER_LINK)).ok()?;
+    Record::parse(&text)
+}
+
+/// Whether anything of a marker is to be seen: who has left must see none, not
+/// even a link that is in no mount.
+pub(crate) fn sees_a_marker(kernel: &dyn Kernel) -> bool {
+    let link = kernel.link_text_at(Path::new(MARKER_LINK));
+    !link.is_err_and(|failed| is_absence(failed.errno)) || read_marker(kernel).is_some()
 }
 
 fn is_current(kernel: &dyn Kernel, record: &Record) -> Called<bool> {

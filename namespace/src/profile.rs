@@ -93,7 +93,7 @@ impl ProfileLinks {
     /// Looks below a home directory, with the rights the caller has.
     pub(crate) fn look(kernel: &dyn Kernel, home: &Path) -> Self {
         let look = |profile: Profile| {
-            let link = kernel.refer(&home.join(profile.place()), Walk::CachedLink);
+            let link = kernel.refer(&home.join(profile.place()), Walk::GlimpsedLink);
             match link {
                 Ok(_) => Link::There,
                 Err(failed) if failed.errno == Errno::ENOENT => Link::Absent,

@@ -18,6 +18,7 @@
 //! a namespace for one store directory at the same time, the one that makes the
 //! next generation's link is *elected*, and the others give theirs up and join.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -49,6 +50,9 @@ const BEGAN: &str = "-";
 pub(crate) struct Registry {
     path: PathBuf,
     directory: OwnedFd,
+    /// Whether it was read since it was opened: to read it again takes one call
+    /// more.
+    was_read: Cell<bool>,
 }
 
 /// A namespace that was elected for a store directory.
@@ -93,7 +97,7 @@ impl Registry {
     pub(crate) fn find(kernel: &dyn Kernel, uid: u32) -> Called<Option<Self>> {
         let path = path_of(uid, kernel.pid_namespace()?);
         match kernel.open_directory(&path) {
-            Ok(directory) => Ok(Some(Self { path, directory })),
+            Ok(directory) => Ok(Some(Self::new(path, directory))),
             Err(failed) if failed.errno == Errno::ENOENT => Ok(None),
             Err(failed) => Err(failed),
         }
@@ -105,13 +109,30 @@ impl Registry {
         let path = path_of(uid, kernel.pid_namespace()?);
         kernel.make_directory(&path, MODE)?;
         let directory = kernel.open_directory(&path)?;
-        Ok(Self { path, directory })
+        Ok(Self::new(path, directory))
+    }
+
+    const fn new(path: PathBuf, directory: OwnedFd) -> Self {
+        Self {
+            path,
+            directory,
+            was_read: Cell::new(false),
+        }
+    }
+
+    fn names(&self, kernel: &dyn Kernel) -> Called<Vec<OsString>> {
+        let directory = self.directory.as_fd();
+        if self.was_read.replace(true) {
+            kernel.entries_again(directory)
+        } else {
+            kernel.entries(directory)
+        }
     }
 
     /// Looks at everything once. What is not understood is left alone.
     pub(crate) fn entries(&self, kernel: &dyn Kernel) -> Called<Entries> {
         let mut entries = Entries::default();
-        for name in kernel.entries_again(self.directory.as_fd())? {
+        for name in self.names(kernel)? {
             if let Some(session) = Session::parse(&name) {
                 entries.sessions.push(session);
             } else if let Some((store, generation)) = parse_elected(&name) {
@@ -254,8 +275,8 @@ impl Registry {
     /// Whether an election still stands. Its name says so: what it was made by may
     /// be noted anew under the same.
     pub(crate) fn still_elects(&self, kernel: &dyn Kernel, elected: &Elected) -> Called<bool> {
-        let latest = kernel
-            .entries_again(self.directory.as_fd())?
+        let latest = self
+            .names(kernel)?
             .iter()
             .filter_map(|name| parse_elected(name))
             .filter(|(store, _)| *store == elected.record.store)

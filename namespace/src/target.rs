@@ -4,10 +4,12 @@
 use std::fmt;
 use std::path::Path;
 
-use config::{Account, Fingerprint, Participation, ServiceRules, Site, UidRange, printable};
+use config::{Account, Fingerprint, Participation, ServiceRules, Site, printable};
 
+use crate::kernel::Linux;
 use crate::references::HostFiles;
 use crate::session::{Door, Login};
+use crate::site_files::SiteFiles;
 
 /// An account at a service, and what the site says about both.
 #[derive(Debug)]
@@ -34,17 +36,16 @@ impl Target {
         site_file: &Path,
         is_member: &dyn Fn(&str) -> bool,
     ) -> Self {
-        let (site, site_fingerprint) = match Site::read(site_file) {
-            Ok((site, fingerprint)) => (Ok(site), fingerprint),
-            Err(error) => (Err(error.to_string()), None),
-        };
+        let SiteFiles {
+            site,
+            fingerprint: site_fingerprint,
+            login_uids,
+        } = SiteFiles::read(&Linux, site_file);
         let rules = site.as_ref().map_or_else(
             |_| ServiceRules::built_in(&service),
             |site| site.rules_for(&service),
         );
         let participation = site.as_ref().map_or(Participation::SiteDisabled, |site| {
-            // A login.defs that cannot be read: the built-in range is the usual one.
-            let login_uids = UidRange::read_login_defs().unwrap_or_default();
             site.participation(&account, login_uids, is_member)
         });
         Self {

@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixDatagram;
 use std::ptr::{NonNull, null, null_mut};
@@ -232,12 +232,15 @@ impl Pam {
 /// `syslog(3)` would wait for it, and the login with it, for ever. Where there is
 /// no receiver, or it is of an old kind, `syslog(3)` knows by itself.
 fn is_stuck() -> bool {
-    let Ok(log) = UnixDatagram::unbound() else {
-        return false;
-    };
-    if log.set_nonblocking(true).is_err() {
+    // All at once: the standard library takes two calls.
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: no pointer is passed.
+    let log = unsafe { libc::socket(libc::AF_UNIX, kind, 0) };
+    if log < 0 {
         return false;
     }
+    // SAFETY: the kernel has just made this descriptor, and nothing else knows it.
+    let log = UnixDatagram::from(unsafe { OwnedFd::from_raw_fd(log) });
     match log.connect(LOG) {
         Ok(()) => {}
         Err(error) => return error.kind() == io::ErrorKind::WouldBlock,

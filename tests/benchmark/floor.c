@@ -17,7 +17,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
@@ -29,8 +31,10 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,9 +99,8 @@ static uint64_t id_of(int namespace)
 /* Whether the caller is in the host's namespace. */
 static void be_on_host(char *pid_namespace, size_t room)
 {
-	char text[4096], own[64], hosts[64];
+	char own[64], hosts[64];
 	struct statx it;
-	CHECK(text_of(AT_FDCWD, LINK, text, sizeof text) < 0);
 	CHECK(look(MARKER, &it) == 0 && !(it.stx_attributes & STATX_ATTR_MOUNT_ROOT));
 	CHECK(text_of(AT_FDCWD, "/proc/thread-self/ns/mnt", own, sizeof own) > 0);
 	CHECK(text_of(AT_FDCWD, "/proc/1/ns/mnt", hosts, sizeof hosts) > 0);
@@ -119,33 +122,41 @@ static size_t read_all(int file, char *text, size_t room)
 	return length;
 }
 
-/* Whether the site lets this account take part. */
+static void be_the_one(const char *path, const char *remembered)
+{
+	char is[128];
+	struct statx it;
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_FORCE_SYNC;
+	CHECK(statx(AT_FDCWD, path, flags, STATX_BASIC_STATS | UNIQUE, &it) == 0);
+	snprintf(is, sizeof is, "%llu:%llu:%llu:%lld:%u ", (unsigned long long)makedev(it.stx_dev_major, it.stx_dev_minor),
+		 (unsigned long long)it.stx_ino, (unsigned long long)it.stx_size, (long long)it.stx_ctime.tv_sec,
+		 it.stx_ctime.tv_nsec);
+	CHECK(strncmp(remembered, is, strlen(is)) == 0);
+}
+
+static const char *fact(const char *record, const char *key)
+{
+	const char *at = strstr(record, key);
+	CHECK(at);
+	return at + strlen(key);
+}
+
+/* Whether the site lets this account take part: its files are the ones of which
+ * it is remembered what they say. */
 static void be_selected(uid_t uid)
 {
-	static const char *const above[] = {"/etc/nix-ns", "/etc", "/"};
-	static char text[32768];
-	struct statx it;
-	CHECK(look("/etc/nix-ns/config.toml", &it) == 0 && S_ISREG(it.stx_mode));
-	for (int i = 0; i < 3; i++)
-		CHECK(look(above[i], &it) == 0 && it.stx_uid == 0 && !(it.stx_mode & 022));
-	int file = open("/etc/nix-ns/config.toml", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	CHECK(file >= 0);
-	look_at(file, &it);
-	CHECK(it.stx_uid == 0 && !(it.stx_mode & 022));
-	read_all(file, text, sizeof text);
-	for (char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		CHECK(*line == '#' || *line == '\n');
-	file = open("/etc/login.defs", O_RDONLY | O_CLOEXEC);
-	CHECK(file >= 0);
-	read_all(file, text, sizeof text);
-	char *min = strstr(text, "\nUID_MIN"), *max = strstr(text, "\nUID_MAX");
-	CHECK(min && max && uid >= strtoul(min + 8, 0, 0) && uid <= strtoul(max + 8, 0, 0));
+	char text[1024];
+	CHECK(text_of(AT_FDCWD, "/run/nix-ns/1/site", text, sizeof text) > 0);
+	be_the_one("/etc/nix-ns/config.toml", fact(text, " silent="));
+	be_the_one("/etc/login.defs", fact(text, " login.defs="));
+	CHECK(uid >= strtoul(fact(text, " min="), 0, 10) && uid <= strtoul(fact(text, " max="), 0, 10));
 }
 
 static int refer(const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
-	int file, tries = 0;
+	/* Whether there is a profile may stay unknown. */
+	int file, tries = flags & O_NOFOLLOW ? 2 : 0;
 	do
 		file = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 	while (file < 0 && errno == EAGAIN && ++tries < 3);
@@ -181,11 +192,24 @@ static void search(int registry, struct found *found)
 	CHECK(length == 0);
 }
 
-static const char *fact(const char *record, const char *key)
+/* Whether a namespace belongs to the first user namespace. */
+static void be_roots(int namespace)
 {
-	const char *at = strstr(record, key);
-	CHECK(at);
-	return at + strlen(key);
+	struct stat it;
+	int owner = ioctl(namespace, NS_GET_USERNS);
+	CHECK(owner >= 0 && fstat(owner, &it) == 0 && it.st_ino == 0xEFFFFFFD);
+	close(owner);
+}
+
+/* Whether the log takes anything. */
+static void be_heard(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	struct pollfd room = {.events = POLLOUT};
+	room.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	CHECK(room.fd >= 0 && connect(room.fd, (struct sockaddr *)&to, sizeof to) == 0);
+	CHECK(poll(&room, 1, 1000) == 1);
+	close(room.fd);
 }
 
 /* Whether the user's configuration and store are what the record says. */
@@ -265,7 +289,6 @@ static void join(const char *name)
 	snprintf(path, sizeof path, "/run/nix-ns/1/%u.%lu", user->pw_uid, strtoul(pid_namespace + 5, 0, 10));
 	int registry = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	CHECK(registry >= 0);
-	CHECK(lseek(registry, 0, SEEK_SET) == 0);
 	search(registry, &found);
 	CHECK(text_of(registry, found.elected, found.record, sizeof found.record) > 0);
 	found.namespace = strtoull(fact(found.record, " namespace=u"), 0, 10);
@@ -281,6 +304,7 @@ static void join(const char *name)
 	snprintf(path, sizeof path, "/proc/%s/ns/mnt", strrchr(found.session, '.') + 1);
 	int namespace = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(namespace >= 0 && id_of(namespace) == found.namespace);
+	be_roots(namespace);
 	int back = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	CHECK(back >= 0 && syscall(SYS_getcwd, path, sizeof path) > 0);
 	CHECK(unshare(CLONE_FS) == 0 && setns(namespace, CLONE_NEWNS) == 0);
@@ -295,9 +319,12 @@ static void join(const char *name)
 	CHECK(strcmp(again.elected, found.elected) == 0);
 	close(back);
 	close(namespace);
+	close(registry);
+	be_heard();
 	syslog(LOG_INFO, "/nix is %s for %s (uid %u): joined", fact(found.record, " path="), name, user->pw_uid);
 	stop();
-	CHECK(unlinkat(registry, session, 0) == 0);
+	snprintf(path, sizeof path, "/run/nix-ns/1/%u.%lu/%s", user->pw_uid, strtoul(pid_namespace + 5, 0, 10), session);
+	CHECK(unlink(path) == 0);
 }
 
 static void bare(const char *process)
@@ -330,40 +357,139 @@ static void restrict_tree(int tree, uint64_t flags)
 	CHECK(mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0);
 }
 
+static char table[8 << 20];
+
+static char *read_mounts(void)
+{
+	int file = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
+	CHECK(file >= 0);
+	read_all(file, table, sizeof table);
+	return table;
+}
+
+static void make_directory(const char *path)
+{
+	struct stat it;
+	CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
+	CHECK(stat(path, &it) == 0 && it.st_uid == 0);
+}
+
+static uint64_t id_of_here(void)
+{
+	int here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	CHECK(here >= 0);
+	uint64_t id = id_of(here);
+	close(here);
+	return id;
+}
+
+/* Which namespace was the last, by a registry that is not the module's. */
+static unsigned long read_election(int registry, struct found *found)
+{
+	found->elected[0] = 0;
+	search(registry, found);
+	if (!found->elected[0])
+		return 0;
+	CHECK(text_of(registry, found->elected, found->record, sizeof found->record) > 0);
+	return strtoul(found->elected + strlen("namespace."), 0, 10);
+}
+
+/* Whether anybody is in a namespace still. */
+static int is_inhabited(const char *number)
+{
+	char path[300], text[64];
+	struct dirent *entry;
+	DIR *all = opendir("/proc");
+	int found = 0;
+	CHECK(all);
+	while ((entry = readdir(all)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
+			snprintf(path, sizeof path, "/proc/%s/ns/mnt", entry->d_name);
+			found |= text_of(AT_FDCWD, path, text, sizeof text) > 0 && strcmp(text, number) == 0;
+		}
+	closedir(all);
+	return found;
+}
+
 static void build(const char *directory)
 {
-	static char table[8 << 20];
-	char text[4096];
+	static struct found found;
+	char text[4096], again[4096], own[300], name[300], number[64];
 	struct statx store, nix;
 	int from = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	CHECK(from >= 0);
 	start();
+	/* The directory. */
+	snprintf(own, sizeof own, "/proc/self/fd/%d", from);
+	CHECK(text_of(AT_FDCWD, own, text, sizeof text) > 0 && strcmp(text, directory) == 0);
 	look_at(from, &store);
+	CHECK(S_ISDIR(store.stx_mode) && store.stx_uid && !(store.stx_mode & 022));
+	CHECK(strstr(read_mounts(), " / / "));
+	look_at(from, &store);
+
+	/* The registry. */
+	make_directory("/run/nix-ns");
+	make_directory("/run/nix-ns/floor");
+	CHECK(text_of(AT_FDCWD, "/proc/thread-self/ns/pid", text, sizeof text) > 0);
+	make_directory("/run/nix-ns/floor/user");
+	int registry = open("/run/nix-ns/floor/user", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	CHECK(registry >= 0);
+	unsigned long generation = read_election(registry, &found);
+	if (generation)
+		CHECK(!is_inhabited(fact(found.record, " number=")));
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found) == generation);
+
+	/* The trees. */
 	int tree = open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	CHECK(tree >= 0);
 	restrict_tree(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	make_directory("/run/nix-ns");
+	make_directory(MARKER);
 	int marker = memory_tree();
+
+	/* The namespace. */
 	int back = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	CHECK(back >= 0 && syscall(SYS_getcwd, text, sizeof text) > 0 && id_of(back));
+	CHECK(back >= 0 && syscall(SYS_getcwd, text, sizeof text) > 0 && id_of_here());
 	CHECK(unshare(CLONE_NEWNS) == 0);
 	CHECK(mount(0, "/", 0, MS_SLAVE | MS_REC, 0) == 0 && mount(0, "/", 0, MS_SHARED | MS_REC, 0) == 0);
 	CHECK(move_mount(tree, "", AT_FDCWD, "/nix", MOVE_MOUNT_F_EMPTY_PATH) == 0);
-	CHECK(look("/nix", &nix) == 0);
-	int here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	snprintf(text, sizeof text, "nix-ns/1 namespace=u%llu", (unsigned long long)id_of(here));
+	CHECK(look("/", &nix) == 0 && look("/nix", &nix) == 0);
+	CHECK(text_of(AT_FDCWD, "/proc/thread-self/ns/mnt", number, sizeof number) > 0);
+	snprintf(text, sizeof text, "nix-ns/1 namespace=u%llu number=%s", (unsigned long long)id_of_here(), number);
 	CHECK(symlinkat(text, marker, "namespace") == 0);
 	restrict_tree(marker, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	CHECK(move_mount(marker, "", AT_FDCWD, MARKER, MOVE_MOUNT_F_EMPTY_PATH) == 0);
-	char again[4096];
+
+	/* Is it so? */
+	CHECK(look(MARKER, &nix) == 0 && nix.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 	CHECK(text_of(AT_FDCWD, LINK, again, sizeof again) > 0 && strcmp(text, again) == 0);
-	CHECK(look("/nix", &nix) == 0 && nix.stx_ino == store.stx_ino);
-	int file = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
-	CHECK(file >= 0);
-	read_all(file, table, sizeof table);
-	char *line = strstr(table, " /nix rw,nosuid,nodev");
-	CHECK(line);
+	int there = refer("/nix", 0, RESOLVE_NO_SYMLINKS);
+	CHECK(there >= 0);
+	look_at(there, &nix);
+	CHECK(nix.stx_ino == store.stx_ino);
+	CHECK(strstr(read_mounts(), " /nix rw,nosuid,nodev"));
+	look_at(there, &nix);
+	close(there);
+	close(tree);
+	close(marker);
+
+	/* The election. */
+	snprintf(own, sizeof own, "session.%ld", syscall(SYS_gettid));
+	CHECK(symlinkat("-", registry, own) == 0);
+	snprintf(name, sizeof name, "namespace.%lu", generation + 1);
+	CHECK(symlinkat(text, registry, name) == 0);
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found));
+	if (generation) {
+		snprintf(name, sizeof name, "namespace.%lu", generation);
+		CHECK(unlinkat(registry, name, 0) == 0);
+	}
+	CHECK(lseek(registry, 0, SEEK_SET) == 0 && read_election(registry, &found) == generation + 1);
+	close(back);
+	close(from);
+	be_heard();
 	syslog(LOG_INFO, "/nix is %s: built", directory);
 	stop();
+	CHECK(unlinkat(registry, own, 0) == 0);
 }
 
 int main(int count, char **words)

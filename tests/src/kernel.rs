@@ -42,6 +42,12 @@ nix::ioctl_read!(
     u64
 );
 
+nix::ioctl_none_bad!(
+    /// `_IO(0xb7, 1)`, Linux 4.9.
+    ns_get_userns,
+    0xb701
+);
+
 nix::ioctl_write_int_bad!(
     /// `VT_ACTIVATE` of include/uapi/linux/vt.h.
     vt_activate,
@@ -190,6 +196,18 @@ pub fn namespace_id(namespace: BorrowedFd) -> nix::Result<u64> {
     // SAFETY: the kernel writes eight bytes, for which there is room.
     unsafe { ns_get_mntns_id(namespace.as_raw_fd(), &raw mut id) }?;
     Ok(id)
+}
+
+/// `NS_GET_USERNS`: the user namespace that owns a namespace.
+///
+/// # Errors
+///
+/// As the call.
+pub fn owner(namespace: BorrowedFd) -> nix::Result<File> {
+    // SAFETY: the request takes no argument.
+    let owner = unsafe { ns_get_userns(namespace.as_raw_fd()) }?;
+    // SAFETY: the kernel has just made this descriptor, and nothing else knows it.
+    Ok(unsafe { File::from_raw_fd(owner) })
 }
 
 /// `close_range` of one descriptor, given away for that.

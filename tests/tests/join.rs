@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tests::whereabouts::{COMMON, EXIT, PROBE, Stay, Whereabouts};
@@ -605,6 +606,46 @@ fn a_user_who_switches_it_off_is_on_the_host_from_the_next_login_on() {
     assert_eq!(machine.where_ssh_leads("alice").namespace, before.namespace);
     machine.run("rm ~alice/.config/nix-ns/config.toml").ok();
     assert_eq!(machine.where_ssh_leads("alice").namespace, host.namespace);
+    drop(first);
+    quiet.again();
+}
+
+/// What they say is remembered once they were left alone for two seconds
+/// (`namespace/src/site_files.rs`); then nothing is read until one is another.
+#[test]
+fn a_change_of_what_is_remembered_of_the_sites_files_counts_for_new_logins() {
+    const SILENT: &str = "#enable = false\n";
+    let machine = machine_or_skip!();
+    let quiet = Quiet::set_up(&machine);
+    let host = machine.where_the_host_is();
+    let first = machine.keep_by_ssh("alice");
+    let before = machine.where_ssh_leads("alice");
+    machine.run("cp /etc/login.defs /root/login.defs").ok();
+    for change in [
+        "printf 'enable = false\n#' >config.toml",
+        "printf 'enable = false\n' >new; mv new config.toml",
+        "printf 'enable = false\n' >new; ln -sf new config.toml",
+        "chmod 666 config.toml",
+        "chown daemon config.toml",
+        "chmod 777 .; cp config.toml new; mv new config.toml",
+        "sed -i 's/^UID_MIN.*/UID_MIN 59999/' /etc/login.defs",
+    ] {
+        machine.configure_site(SILENT);
+        sleep(Duration::from_secs(2));
+        for _ in 0..2 {
+            assert_eq!(machine.where_ssh_leads("alice").namespace, before.namespace);
+        }
+        let memory = machine.run("readlink /run/nix-ns/1/site").ok().to_owned();
+        assert!(!memory.contains("=-"), "{memory}");
+        machine.run(&format!("cd /etc/nix-ns; {change}")).ok();
+        let found = machine.where_ssh_leads("alice");
+        assert_eq!(found.namespace, host.namespace, "{change}");
+        machine
+            .run("cd /etc/nix-ns; chmod 755 .; rm -f new config.toml; cat /root/login.defs >/etc/login.defs")
+            .ok();
+    }
+    machine.configure_site(SILENT);
+    assert_eq!(machine.where_ssh_leads("alice").namespace, before.namespace);
     drop(first);
     quiet.again();
 }

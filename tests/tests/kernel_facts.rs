@@ -5,10 +5,10 @@
 
 use std::env;
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -25,7 +25,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Uid, chdir, setfsuid, symlinkat};
+use nix::unistd::{Uid, chdir, chown, setfsuid, symlinkat};
 
 use tests::{alone, kernel, skip};
 
@@ -83,6 +83,62 @@ fn a_namespace_has_a_number_that_is_not_given_twice() {
         }
         setns(&first, CloneFlags::CLONE_NEWNS).expect("root may");
         assert_eq!(kernel::namespace_id(own_namespace().as_fd()), Ok(id));
+    });
+}
+
+/// `PROC_USER_INIT_INO` (include/linux/proc_ns.h), and `ns_get_owner`
+/// (kernel/user_namespace.c): no owner above the caller's own is named.
+#[test]
+fn a_namespace_of_the_first_user_namespace_is_told_by_its_owners_number_and_to_nobody_below() {
+    alone(|| {
+        let namespace = own_namespace();
+        let own = fs::metadata("/proc/self/ns/user").expect("always there");
+        let owner = kernel::owner(namespace.as_fd()).expect("the caller's own");
+        let owner = owner.metadata().expect("open");
+        assert_eq!((owner.dev(), owner.ino()), (own.dev(), own.ino()));
+        if fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.ends_with("4294967295\n")) {
+            assert_eq!(owner.ino(), 0xEFFF_FFFD);
+        }
+        unshare(CloneFlags::CLONE_NEWUSER).expect("root may");
+        let owner = kernel::owner(namespace.as_fd()).map(drop);
+        assert_eq!(owner, Err(Errno::EPERM));
+    });
+}
+
+/// What a file that is the same as before rests on: `notify_change` (fs/attr.c),
+/// `file_update_time` (fs/inode.c), and renaming and linking in each file system.
+#[test]
+fn whatever_is_done_to_a_file_changes_its_time_of_change() {
+    alone(|| {
+        let place = memory("changes");
+        let (file, other) = (place.join("file"), place.join("other"));
+        fs::write(&file, "1").expect("a tmpfs");
+        let changed = |path: &Path| {
+            let found = fs::symlink_metadata(path).expect("there");
+            (found.ino(), found.ctime(), found.ctime_nsec())
+        };
+        let steps: [(&str, &dyn Fn()); 5] = [
+            ("written", &|| fs::write(&file, "2").expect("a tmpfs")),
+            ("chmod", &|| {
+                fs::set_permissions(&file, Permissions::from_mode(0o666)).expect("root may");
+            }),
+            ("chown", &|| {
+                chown(&file, Some(Uid::from_raw(1)), None).expect("root may");
+            }),
+            ("linked", &|| fs::hard_link(&file, &other).expect("a tmpfs")),
+            ("renamed", &|| {
+                fs::rename(&other, place.join("third")).expect("a tmpfs");
+            }),
+        ];
+        for (step, change) in steps {
+            let before = changed(&file);
+            // Longer than the timer's interrupts are apart.
+            thread::sleep(Duration::from_millis(20));
+            change();
+            let after = changed(&file);
+            assert_eq!(before.0, after.0, "{step}");
+            assert_ne!(before, after, "{step}");
+        }
     });
 }
 

@@ -73,7 +73,7 @@ fn site_draft(file: &Path) -> Result<Site, Error> {
 }
 
 fn check_user(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
-    let account = account_database::account(Uid::current().as_raw())?;
+    let account = account_database::account_alone(Uid::current().as_raw())?;
     let user = if file == account.home.join(USER_FILE) {
         OwnedFile::read_below(&account.home, USER_FILE, account.uid)?
     } else {
@@ -86,8 +86,8 @@ fn check_user(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
 }
 
 fn check_own(output: &mut dyn Write) -> Result<(), Vec<Error>> {
-    let account =
-        account_database::account(Uid::current().as_raw()).map_err(|error| vec![error.into()])?;
+    let account = account_database::account_alone(Uid::current().as_raw())
+        .map_err(|error| vec![error.into()])?;
     let file = account.home.join(USER_FILE);
     match (
         Site::read(Path::new(SITE_FILE)).map(|(site, _)| site),

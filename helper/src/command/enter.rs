@@ -147,7 +147,7 @@ impl Enter {
         setuid: Option<&'static str>,
     ) -> Result<Infallible, Error> {
         let program = self.program(uid, &mut environment);
-        let account = account_database::account(uid)?;
+        let account = account_database::account_alone(uid)?;
         match user_namespace::enter(&account, self.wish(), notices().as_mut()) {
             Ok(()) => {
                 let (name, value) = NIX_NS;

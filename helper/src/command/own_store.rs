@@ -18,7 +18,7 @@ pub(super) fn own_account() -> Result<Account, Error> {
     if Uid::current().is_root() || geteuid().is_root() {
         return Err(Error::Root);
     }
-    Ok(account_database::account(Uid::current().as_raw())?)
+    Ok(account_database::account_alone(Uid::current().as_raw())?)
 }
 
 /// The caller, and what the configurations say of them.

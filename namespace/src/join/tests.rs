@@ -8,6 +8,7 @@ use config::Fingerprint;
 use super::*;
 use crate::kernel::recorder::Recorder;
 use crate::kernel::{MountId, NamespaceId, Task};
+use crate::place::read_marker;
 use crate::record::FileId;
 use crate::session::tests::enter;
 

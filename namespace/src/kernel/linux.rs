@@ -35,6 +35,9 @@ const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 /// Absent from nix; `include/uapi/linux/openat2.h`, Linux 5.12.
 const RESOLVE_CACHED: u64 = 0x20;
+/// `PROC_USER_INIT_INO` of `include/linux/proc_ns.h`: the inode number of the
+/// first user namespace, the same on every kernel.
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 /// How often a walk in the caches alone is tried.
 const CACHED_TRIES: u32 = 3;
 /// `FSCONFIG_SET_STRING`, `FSCONFIG_CMD_CREATE` of `include/uapi/linux/mount.h`.
@@ -145,6 +148,12 @@ impl Kernel for Linux {
         let answer = Errno::result(answer).map_err(failed("ioctl NS_GET_USERNS"))?;
         let owner = own(RawFd::from(answer));
         let owner = fstat(&owner).map_err(failed("fstat"))?;
+        // The kernel names an owner to callers in that one or above it, no others
+        // (`ns_get_owner`, kernel/user_namespace.c); and to look at the caller's own
+        // is one of the dearest calls of a login.
+        if owner.st_ino == INITIAL_USER_NAMESPACE {
+            return Ok(true);
+        }
         let callers = stat("/proc/self/ns/user").map_err(failed("stat /proc/self/ns/user"))?;
         Ok((owner.st_dev, owner.st_ino) == (callers.st_dev, callers.st_ino))
     }
@@ -267,8 +276,13 @@ impl Kernel for Linux {
     }
 
     fn mount_table(&self) -> Called<Vec<u8>> {
-        std::fs::read(task_path(Task::Caller, "mountinfo"))
-            .map_err(|error| failed_io("read /proc/self/mountinfo", &error))
+        // It has no size: without room from the start it is read in pieces of 32
+        // bytes and more.
+        let mut table = Vec::with_capacity(64 * 1024);
+        File::open(task_path(Task::Caller, "mountinfo"))
+            .and_then(|file| file.take(u64::MAX).read_to_end(&mut table))
+            .map_err(|error| failed_io("read /proc/self/mountinfo", &error))?;
+        Ok(table)
     }
 
     fn first_mount(&self, task: Task) -> Called<u64> {
@@ -291,19 +305,31 @@ impl Kernel for Linux {
         statx(
             libc::AT_FDCWD,
             &c_path(path)?,
-            libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT,
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC,
+        )
+    }
+
+    fn current(&self, path: &Path) -> Called<Remembered> {
+        statx(
+            libc::AT_FDCWD,
+            &c_path(path)?,
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_FORCE_SYNC,
         )
     }
 
     fn remembered_of(&self, file: BorrowedFd) -> Called<Remembered> {
-        statx(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+        statx(
+            file.as_raw_fd(),
+            c"",
+            libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
+        )
     }
 
     fn mount_number(&self, file: BorrowedFd) -> Called<u64> {
         let file = statx_raw(
             file.as_raw_fd(),
             c"",
-            libc::AT_EMPTY_PATH,
+            libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
             libc::STATX_MNT_ID,
         )?;
         Ok(file.stx_mnt_id)
@@ -321,15 +347,21 @@ impl Kernel for Linux {
         let resolve = match walk {
             Walk::Any => ResolveFlag::RESOLVE_NO_MAGICLINKS,
             Walk::NoLinks => ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS,
-            Walk::Cached | Walk::CachedLink => ResolveFlag::RESOLVE_NO_MAGICLINKS | cached,
+            Walk::Cached | Walk::CachedLink | Walk::GlimpsedLink => {
+                ResolveFlag::RESOLVE_NO_MAGICLINKS | cached
+            }
             Walk::CachedNoLinks => {
                 ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS | cached
             }
         };
-        let follow = if walk == Walk::CachedLink {
-            OFlag::O_NOFOLLOW
+        let follow = match walk {
+            Walk::CachedLink | Walk::GlimpsedLink => OFlag::O_NOFOLLOW,
+            _ => OFlag::empty(),
+        };
+        let tries = if walk == Walk::GlimpsedLink {
+            1
         } else {
-            OFlag::empty()
+            CACHED_TRIES
         };
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC | follow)
@@ -342,7 +374,7 @@ impl Kernel for Linux {
         // Not only for what is not cached: any rename and any mount on the machine
         // that falls into it ends such a walk (`rename_lock` and `mount_lock` in
         // fs/namei.c). A login would ask the reader for that.
-        (1..CACHED_TRIES).fold(
+        (1..tries).fold(
             open(),
             |opened, _| {
                 if is_lost(&opened) { open() } else { opened }
@@ -585,7 +617,6 @@ fn statx(directory: RawFd, path: &CStr, flags: libc::c_int) -> Called<Remembered
 }
 
 fn statx_raw(directory: RawFd, path: &CStr, flags: libc::c_int, mask: u32) -> Called<libc::statx> {
-    let flags = flags | libc::AT_STATX_DONT_SYNC;
     let mut file = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the path is a valid C string, the buffer has room for the answer.
     let answer = unsafe { libc::statx(directory, path.as_ptr(), flags, mask, file.as_mut_ptr()) };

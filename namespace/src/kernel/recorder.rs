@@ -770,6 +770,9 @@ impl Kernel for Recorder {
     fn remembered(&self, path: &Path) -> Called<Remembered> {
         self.call("statx", |state| state.look(path))
     }
+    fn current(&self, path: &Path) -> Called<Remembered> {
+        self.call("statx now", |state| state.look(path))
+    }
     fn remembered_of(&self, file: BorrowedFd) -> Called<Remembered> {
         self.call("statx fd", |state| match state.object(file).clone() {
             Object::Path(path) | Object::Directory(path) => state.look(&path),
@@ -794,7 +797,8 @@ impl Kernel for Recorder {
     fn refer(&self, path: &Path, walk: Walk) -> Called<OwnedFd> {
         self.call("openat2", |state| {
             state.walked = Some(walk);
-            let is_link = walk == Walk::CachedLink && state.dangling.contains(path);
+            let is_link = matches!(walk, Walk::CachedLink | Walk::GlimpsedLink)
+                && state.dangling.contains(path);
             if !is_link {
                 state.look(path)?;
             }

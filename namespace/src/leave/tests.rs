@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::{HOST, Recorder};
+use crate::place::read_marker;
 use crate::session::tests::enter;
 
 const BOB: FileIdentity = FileIdentity {
@@ -201,11 +202,12 @@ fn an_unmounting_that_did_nothing_is_noticed() {
 fn a_marker_that_stays_is_noticed() {
     let recorder = in_alices();
     recorder.refuse("setns", Errno::EPERM);
-    // The store's mount and the marker's; then it is there again.
-    recorder.after("umount2", 2, |it| it.set_marker(Some("x".into())));
-    // Until nobody can say that it is a mount.
-    recorder.alter("/run/nix-ns/self", |it| it.mount_root = false);
-    recorder.after("umount2", 1, |it| it.set_marker(Some("x".into())));
+    // After the store's mount is off: a link, and nobody can say that it is in a
+    // mount.
+    recorder.after("umount2", 1, |it| {
+        it.set_marker(Some("x".into()));
+        it.alter("/run/nix-ns/self", |it| it.mount_root = false);
+    });
     cannot_leave(&recorder, Some(1001), "the host's /nix");
 }
 

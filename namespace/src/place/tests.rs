@@ -169,9 +169,25 @@ fn what_cannot_be_looked_at_is_there() {
         let recorder = Recorder::new();
         recorder.hide(MARKER, errno);
         assert_eq!(read_marker(&recorder).is_some(), is_there, "{errno}");
+        // Only a mount can be a marker, and one that is not read is one, too.
         let recorder = Recorder::new();
         recorder.refuse("readlink", errno);
-        assert_eq!(read_marker(&recorder).is_some(), is_there, "{errno}");
+        assert_eq!(read_marker(&recorder), None, "{errno}");
+        recorder.alter(MARKER, |it| it.mount_root = true);
+        assert_eq!(read_marker(&recorder), Some(None), "{errno}");
+    }
+}
+
+#[test]
+fn a_marker_is_read_where_it_cannot_be_looked_at() {
+    for errno in [Errno::EACCES, Errno::ENOSYS] {
+        let recorder = Recorder::new();
+        enter(&recorder).unwrap();
+        let record = read_marker(&recorder);
+        recorder.refuse("statx", errno);
+        assert_eq!(read_marker(&recorder), record, "{errno}");
+        recorder.refuse("readlink", errno);
+        assert_eq!(read_marker(&recorder), Some(None), "{errno}");
     }
 }
 

@@ -27,7 +27,7 @@ pub fn measure(_: &Extent, results: &mut Results) -> io::Result<()> {
     let account = calls
         .iter()
         .skip_while(|call| !call.contains("/etc/nsswitch.conf"))
-        .take_while(|call| !call.contains("/etc/nix-ns"))
+        .take_while(|call| !call.contains("/run/nix-ns"))
         .count();
     results.note(CALLS, ALL, calls.len() as f64, "calls");
     results.note(CALLS, ACCOUNT, account as f64, "calls");

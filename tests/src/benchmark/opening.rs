@@ -3,7 +3,7 @@
 use std::io;
 
 use super::scene::{self, Scene};
-use super::{Extent, Results, stopwatch};
+use super::{Extent, Results, Samples, stopwatch};
 
 /// `pam_open_session`.
 pub const OPEN: &str = "open";
@@ -20,6 +20,8 @@ pub const JOIN: &str = "nix-ns, join";
 pub const JOIN_PROFILE: &str = "nix-ns, join, with a profile";
 /// The first session of a user.
 pub const BUILD: &str = "nix-ns, build";
+/// The same, from the moment on when the reader has answered.
+pub const BUILD_AFTER: &str = "nix-ns, build, after the reader";
 /// As it is set up usually.
 pub const NAMESPACE: &str = "pam_namespace";
 /// Without its script.
@@ -82,9 +84,27 @@ pub fn measure(extent: &Extent, results: &mut Results) -> io::Result<()> {
             results.add(BUSY, name, mounts, times.busy.clone());
             results.add(CLOSE, name, mounts, times.close.clone());
         }
+        let after = after_the_reader(&scene, rounds);
+        results.add(OPEN, BUILD_AFTER, mounts, after);
     }
     drop(held);
     Ok(())
+}
+
+/// By a reader that says when it answers.
+fn after_the_reader(scene: &Scene, rounds: u32) -> Samples {
+    let work = format!("x={}:{}", scene::NIX_NS, scene::BUILDER);
+    let store = scene.store(scene::BUILDER);
+    let said = scene.run(&format!(
+        "set -e; cd /usr/libexec
+        mv nix-ns-reader nix-ns-reader-itself; cp /usr/bin/stamping-reader nix-ns-reader
+        ln -sfn {store} /srv/store-of-builder
+        rm -f /srv/answered; mkfifo /srv/answered; chmod 666 /srv/answered
+        pam-stopwatch after /srv/answered 1 {work} >/dev/null
+        pam-stopwatch after /srv/answered {rounds} {work}
+        mv nix-ns-reader-itself nix-ns-reader"
+    ));
+    stopwatch::by_name(&said)["x"].clone()
 }
 
 impl Extent {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::Duration;
 
 use super::peers;
@@ -76,6 +77,10 @@ close $_ or die for $users, $groups;
 /// The uid of `u0`.
 pub const FIRST_OF_CROWD: u32 = 5000;
 
+/// So long ago the site's files were written, as on any other machine: what was
+/// changed just now is not remembered (`namespace/src/site_files.rs`).
+const SETTLING: Duration = Duration::from_secs(2);
+
 /// Longer than anything takes on a loaded machine.
 const LONG: Duration = Duration::from_secs(900);
 
@@ -87,7 +92,7 @@ impl Scene {
     pub fn set_up() -> io::Result<Self> {
         let machine = Machine::start()?;
         machine.install_module();
-        for program in ["pam-stopwatch", "workload"] {
+        for program in ["pam-stopwatch", "stamping-reader", "workload"] {
             machine.install_program(program);
         }
         peers::install(&machine);
@@ -105,6 +110,7 @@ impl Scene {
                 "ln -s .local/state/nix/profiles/profile ~/.nix-profile",
             )
             .ok();
+        sleep(SETTLING);
         Ok(scene)
     }
 

@@ -15,12 +15,10 @@ pub const SETUID: &str = "nix-ns enter, setuid nix-ns-enter";
 /// By a user namespace.
 pub const UNPRIVILEGED: &str = "nix-ns enter, no privilege";
 
-const ALONE_TOO: &str = "true, alone, beside it";
-
 /// Whether it is compared with.
 #[must_use]
 pub fn is_peer(name: &str) -> bool {
-    ![ALONE, ALONE_TOO, SETUID, UNPRIVILEGED].contains(&name)
+    ![ALONE, SETUID, UNPRIVILEGED].contains(&name)
 }
 
 /// Each in turn, as a user.
@@ -32,10 +30,14 @@ pub fn measure(extent: &Extent, results: &mut Results) -> io::Result<()> {
         let program = work.split(',').next().unwrap_or_default();
         scene.machine().exists(program)
     };
-    // Where nix-ns-enter is not setuid, nix-ns makes a user namespace.
+    scene.run("chmod 4711 /usr/libexec/nix-ns-enter");
     let works = [
         (ALONE, "/usr/bin/true".to_owned()),
-        (UNPRIVILEGED, "/usr/bin/nix-ns,enter,true".to_owned()),
+        (SETUID, "/usr/bin/nix-ns,enter,true".to_owned()),
+        (
+            UNPRIVILEGED,
+            "/usr/bin/nix-ns,enter,--user-namespace,true".to_owned(),
+        ),
         (
             "nix-user-chroot 2",
             format!("/usr/bin/nix-user-chroot,{store},/usr/bin/true"),
@@ -60,28 +62,17 @@ pub fn measure(extent: &Extent, results: &mut Results) -> io::Result<()> {
         ),
     ];
     let works: Vec<_> = works.into_iter().filter(there).collect();
-    let rounds = extent.rounds / 3;
-    time(&scene, rounds, &works, results);
-    scene.run("chmod 4711 /usr/libexec/nix-ns-enter");
-    let works = [
-        (SETUID, "/usr/bin/nix-ns,enter,true".to_owned()),
-        (ALONE_TOO, "/usr/bin/true".to_owned()),
-    ];
-    time(&scene, rounds, &works, results);
-    Ok(())
-}
-
-fn time(scene: &Scene, rounds: u32, works: &[(&str, String)], results: &mut Results) {
     let named: Vec<String> = works
         .iter()
         .enumerate()
         .map(|(number, (_, work))| format!("{number}={work}"))
         .collect();
-    let rounds = rounds.max(2);
+    let rounds = (extent.rounds / 3).max(2);
     let script = format!("cd / && workload exec {rounds} {}", named.join(" "));
     let said = scene.run_as(scene::JOINER, &script);
     let times = stopwatch::by_name(&said);
     for (number, (name, _)) in works.iter().enumerate() {
         results.add(COMMANDS, name, 0, times[&number.to_string()].clone());
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! pam-stopwatch time ROUNDS WORK...    times every work in turn, ROUNDS times
+//! pam-stopwatch after PIPE ROUNDS WORK...  times from the moment that comes through a pipe
 //! pam-stopwatch hold COUNT WORK...     opens COUNT sessions each, and stays
 //! pam-stopwatch crowd COUNT WORK...    as hold; all start at the same moment
 //! pam-stopwatch memory WORK...         what a session costs the process it is in
@@ -11,6 +12,8 @@
 //! A work is `NAME=SERVICE:USER`, a session; or, to be timed only,
 //! `NAME=/PROGRAM,ARGUMENT...`, a program that times itself and prints the line
 //! `open NANOSECONDS busy NANOSECONDS`. Started by root.
+//!
+//! The moment is what `stamping-reader` says.
 //!
 //! Every session has a process of its own, as at every door: what a module does
 //! when it is touched for the first time is part of what a login waits for.
@@ -24,6 +27,7 @@ mod sessions;
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::Path;
 
 use process::Work;
 
@@ -32,10 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     settle();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["time", rounds, ..] => samples::time(rounds.parse()?, &works(&words[2..])?)?,
+        ["after", pipe, rounds, ..] => {
+            samples::after(Path::new(pipe), rounds.parse()?, &works(&words[3..])?)?;
+        }
         ["hold", count, ..] => sessions::hold(count.parse()?, &works(&words[2..])?)?,
         ["crowd", count, ..] => sessions::crowd(count.parse()?, &works(&words[2..])?)?,
         ["memory", ..] => samples::memory(&works(&words[1..])?)?,
-        _ => return Err("time ROUNDS, hold COUNT, crowd COUNT or memory, then WORK...".into()),
+        _ => {
+            return Err(
+                "time ROUNDS, after PIPE ROUNDS, hold COUNT, crowd COUNT or memory, then WORK..."
+                    .into(),
+            );
+        }
     }
     Ok(())
 }

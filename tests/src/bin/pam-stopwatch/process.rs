@@ -86,6 +86,8 @@ pub struct Open {
     handle: Handle,
     /// How long it took to get here.
     pub times: Times,
+    /// When it was open, by `CLOCK_MONOTONIC`.
+    pub since: Duration,
 }
 
 impl Open {
@@ -103,6 +105,7 @@ impl Open {
         let code = handle.open(Flags::None);
         let busy = processor_time()?.saturating_sub(busy);
         let open = started.elapsed();
+        let since = time_of(ClockId::CLOCK_MONOTONIC)?;
         if code != pam::SUCCESS {
             return Err(io::Error::other(format!(
                 "pam_open_session of {service} for {user} answered {code}"
@@ -110,6 +113,7 @@ impl Open {
         }
         Ok(Self {
             handle,
+            since,
             times: Times {
                 start,
                 open,
@@ -137,8 +141,11 @@ impl Open {
 }
 
 fn processor_time() -> io::Result<Duration> {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-    Ok(time.into())
+    time_of(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn time_of(clock: ClockId) -> io::Result<Duration> {
+    Ok(clock_gettime(clock)?.into())
 }
 
 /// Does something in a process of its own and tells what it said.

@@ -1,8 +1,10 @@
 //! One session after the other, each timed.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::process::{Open, Times, What, Work, apart};
 use crate::say;
@@ -23,6 +25,26 @@ pub fn time(rounds: u32, works: &[Work]) -> io::Result<()> {
             };
             say(&format!("{} {line}", work.name));
         }
+    }
+    Ok(())
+}
+
+/// Prints `NAME NANOSECONDS`: from the moment that came through a pipe meanwhile
+/// until the session was open.
+pub fn after(pipe: &Path, rounds: u32, works: &[Work]) -> io::Result<()> {
+    // For writing, too: or opening it would wait for somebody who does.
+    let pipe = File::options().read(true).write(true).open(pipe)?;
+    let mut moments = BufReader::new(pipe).lines();
+    for work in (0..rounds).flat_map(|_| works) {
+        let (service, user) = work.session()?;
+        let time = apart(|say| {
+            let open = Open::new(service, user)?;
+            let moment = moments.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+            let moment = Duration::from_nanos(moment.parse().map_err(io::Error::other)?);
+            write!(say, "{}", open.since.saturating_sub(moment).as_nanos())?;
+            open.close().map(drop)
+        })?;
+        say(&format!("{} {time}", work.name));
     }
     Ok(())
 }
