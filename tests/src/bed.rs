@@ -17,3 +17,4 @@ pub use boot::Bed;
 pub use layer::{DESKTOPS, Layer};
 pub use screen::{Screen, X_SERVER};
 pub use suite::{CLUSTER, SUITES, Suite, WITH_NIX};
+pub use tree::CACHE;

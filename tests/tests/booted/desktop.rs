@@ -88,6 +88,26 @@ pub fn log_in_and_out(home: &mut Household, manager: &Manager, entry: Entry) -> 
     Ok(())
 }
 
+/// The desktop starts all the same. Where nothing shows notifications, what is
+/// wrong is among the session's errors.
+pub fn errors_have_the_reason(home: &mut Household, manager: &Manager) -> Tried {
+    home.bed.configure(&home.alice, "enabel = true\n");
+    home.start(manager, Entry::Automatic);
+    let (found, screen) = home.desktop_of(&home.alice);
+    home.is_on_the_host(&found, home.alice.uid);
+    let reason = "config.toml:1:1: `enabel` is not a key; did you mean `enable`?";
+    let errors = "cd /home/alice; cat .xsession-errors .local/share/sddm/*.log 2>/dev/null || :";
+    home.wait_slowly("the reason", || {
+        let errors = home.bed.run(errors).stdout;
+        errors.contains(&format!(
+            "nix-ns: no /nix: /home/alice/.config/nix-ns/{reason}"
+        ))
+    });
+    home.log_out(&home.alice, &screen, manager.desktop);
+    home.stand_up(manager);
+    Ok(())
+}
+
 impl Household {
     /// Starts the display manager, and alice's session: her screen.
     #[track_caller]
