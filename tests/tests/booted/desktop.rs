@@ -14,7 +14,7 @@ use crate::cell::Tried;
 use crate::household::{Household, PASSWORD};
 
 /// What the session itself starts, as soon as it can.
-const AUTOSTART: &str = "/srv/common/autostart";
+pub const AUTOSTART: &str = "/srv/common/autostart";
 /// Longer than any desktop takes to appear on a loaded machine without graphics.
 const SLOW: Duration = Duration::from_secs(90);
 /// After that, what was typed is typed again: somebody who sits there would see
@@ -23,7 +23,7 @@ const LOST: Duration = Duration::from_secs(25);
 /// How often it is typed.
 const ATTEMPTS: u32 = 3;
 /// What a program takes to be ready for the next key.
-const BLINK: Duration = Duration::from_millis(1500);
+pub const BLINK: Duration = Duration::from_millis(1500);
 /// Where pictures are to be left.
 const PICTURES: &str = "NIX_NS_PICTURES";
 
@@ -354,7 +354,7 @@ impl Household {
 
     /// Does something until it had its effect, as a person would.
     #[track_caller]
-    fn insist(&self, what: &str, is_so: impl Fn() -> bool, act: impl Fn()) {
+    pub fn insist(&self, what: &str, is_so: impl Fn() -> bool, act: impl Fn()) {
         for _ in 0..ATTEMPTS {
             act();
             if self.is_so_within(LOST, &is_so) {

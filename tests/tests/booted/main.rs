@@ -28,6 +28,7 @@ mod su;
 mod sudo;
 mod system;
 mod user_manager;
+mod wayland;
 
 /// A test for every door and bed: `bookworm::ssh::command`.
 macro_rules! beds {
@@ -71,6 +72,7 @@ beds! {
         lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, broken_configuration,
             nix_program;
         sddm: autologin, greeter, lock_and_unlock, broken_configuration, nix_program;
+        wayland: by_sddm;
         remote: vnc, xrdp;
         gdm: autologin, password, terminal_by_the_shell, lock_and_unlock, broken_configuration, nix_program;
     }
