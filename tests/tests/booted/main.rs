@@ -72,7 +72,7 @@ beds! {
         lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, broken_configuration,
             nix_program;
         sddm: autologin, greeter, lock_and_unlock, broken_configuration, nix_program;
-        wayland: by_sddm;
+        wayland: by_lightdm, by_sddm, by_gdm;
         remote: vnc, xrdp;
         gdm: autologin, password, terminal_by_the_shell, lock_and_unlock, broken_configuration, nix_program;
     }

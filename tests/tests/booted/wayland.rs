@@ -17,19 +17,44 @@ const LEAVE: &str = "-M logo -k q -m logo";
 /// For everybody who logs in: no screen, no GPU, no keyboard.
 const ENVIRONMENT: &str = "WLR_BACKENDS=headless\nWLR_RENDERER=pixman\nWLR_LIBINPUT_NO_DEVICES=1\n";
 
+pub fn by_lightdm(home: &mut Household) -> Tried {
+    let text = format!(
+        "[Seat:*]\nxserver-command={X_SERVER}\nautologin-user=alice\nautologin-session=sway\n"
+    );
+    let file = "/etc/lightdm/lightdm.conf.d/50-bed.conf";
+    home.bed.write(file, text, 0o644, &User::root());
+    home.works_in_sway_by("lightdm")
+}
+
 pub fn by_sddm(home: &mut Household) -> Tried {
-    home.furnish_sway();
     // Bookworm's has an X server of its own besides.
     let text = format!("[Autologin]\nUser=alice\nSession=sway\n[X11]\nServerPath={X_SERVER}\n");
     let file = "/etc/sddm.conf.d/bed.conf";
     home.bed.write(file, text, 0o644, &User::root());
-    home.bed.run("systemctl start sddm").ok();
-    home.works_in_sway();
-    home.bed.run("systemctl stop sddm").ok();
-    Ok(())
+    home.works_in_sway_by("sddm")
+}
+
+pub fn by_gdm(home: &mut Household) -> Tried {
+    let root = User::root();
+    let text = "[daemon]\nAutomaticLoginEnable=true\nAutomaticLogin=alice\n";
+    home.bed.write("/etc/gdm3/daemon.conf", text, 0o644, &root);
+    let desktop = "[User]\nSession=sway\nXSession=sway\nSystemAccount=false\n";
+    let file = "/var/lib/AccountsService/users/alice";
+    home.bed.write(file, desktop, 0o600, &root);
+    home.works_in_sway_by("gdm")
 }
 
 impl Household {
+    /// The display manager logs alice in as it starts.
+    #[track_caller]
+    fn works_in_sway_by(&self, manager: &str) -> Tried {
+        self.furnish_sway();
+        self.bed.run(&format!("systemctl start {manager}")).ok();
+        self.works_in_sway();
+        self.bed.run(&format!("systemctl stop {manager}")).ok();
+        Ok(())
+    }
+
     #[track_caller]
     fn furnish_sway(&self) {
         let root = User::root();
