@@ -321,12 +321,15 @@ impl Household {
         self.bed.run(&format!("pgrep -u {user}")).ok();
     }
 
-    /// Processes of a user's that are in another namespace.
+    /// Processes of a user's that are in another namespace. A sandbox, which has a
+    /// user namespace of its own, may make itself any view: those of programs
+    /// that show pictures come and go in every desktop of these days.
     #[track_caller]
     fn not_in(&self, namespace: &str, user: &str) -> String {
         let strays = format!(
             "for it in $(pgrep -u {user}); do
                  its=$(readlink /proc/$it/ns/mnt) || continue
+                 [ /proc/$it/ns/user -ef /proc/1/ns/user ] || continue
                  [ \"$its\" = '{namespace}' ] || ps -o pid=,args= -p $it
              done; :"
         );

@@ -23,7 +23,10 @@ pub fn by_lightdm(home: &mut Household) -> Tried {
     );
     let file = "/etc/lightdm/lightdm.conf.d/50-bed.conf";
     home.bed.write(file, text, 0o644, &User::root());
-    home.works_in_sway_by("lightdm")
+    home.works_in_sway_by("lightdm");
+    home.leave_sway();
+    home.bed.run("systemctl stop lightdm").ok();
+    Ok(())
 }
 
 pub fn by_sddm(home: &mut Household) -> Tried {
@@ -31,7 +34,10 @@ pub fn by_sddm(home: &mut Household) -> Tried {
     let text = format!("[Autologin]\nUser=alice\nSession=sway\n[X11]\nServerPath={X_SERVER}\n");
     let file = "/etc/sddm.conf.d/bed.conf";
     home.bed.write(file, text, 0o644, &User::root());
-    home.works_in_sway_by("sddm")
+    home.works_in_sway_by("sddm");
+    home.leave_sway();
+    home.bed.run("systemctl stop sddm").ok();
+    Ok(())
 }
 
 pub fn by_gdm(home: &mut Household) -> Tried {
@@ -41,18 +47,21 @@ pub fn by_gdm(home: &mut Household) -> Tried {
     let desktop = "[User]\nSession=sway\nXSession=sway\nSystemAccount=false\n";
     let file = "/var/lib/AccountsService/users/alice";
     home.bed.write(file, desktop, 0o600, &root);
-    home.works_in_sway_by("gdm")
+    home.works_in_sway_by("gdm");
+    // A session that does not tell gdm that it is there has failed when it ends,
+    // and gdm starts another one: so gdm ends it.
+    home.bed.run("systemctl stop gdm").ok();
+    home.has_left_slowly("alice");
+    Ok(())
 }
 
 impl Household {
     /// The display manager logs alice in as it starts.
     #[track_caller]
-    fn works_in_sway_by(&self, manager: &str) -> Tried {
+    fn works_in_sway_by(&self, manager: &str) {
         self.furnish_sway();
         self.bed.run(&format!("systemctl start {manager}")).ok();
         self.works_in_sway();
-        self.bed.run(&format!("systemctl stop {manager}")).ok();
-        Ok(())
     }
 
     #[track_caller]
@@ -65,8 +74,7 @@ impl Household {
             .write("/etc/sway/config.d/bed.conf", more, 0o644, &root);
     }
 
-    /// Alice's desktop and a terminal in it: where she is in every other session,
-    /// and gone in the end.
+    /// Alice's desktop and a terminal in it: where she is in every other session.
     #[track_caller]
     fn works_in_sway(&self) {
         let file = format!("{AUTOSTART}.alice");
@@ -78,7 +86,10 @@ impl Household {
         let found = self.in_a_terminal_of_sway();
         self.is_with(&anchor, &found);
         self.all_are_with(&anchor, &self.alice);
-        drop(anchor);
+    }
+
+    #[track_caller]
+    fn leave_sway(&self) {
         self.insist(
             "sway to end",
             || !self.runs("sway"),
