@@ -129,14 +129,16 @@ impl Household {
     pub fn start(&self, manager: &Manager, entry: Entry) {
         self.autostart_probe();
         (manager.configure)(self, entry);
+        self.start_service(manager.unit);
+    }
+
+    #[track_caller]
+    pub fn start_service(&self, unit: &str) {
         // lightdm waits for servers of its own that are gone already.
-        let file = format!("/etc/systemd/system/{}.service.d/bed.conf", manager.unit);
+        let file = format!("/etc/systemd/system/{unit}.service.d/bed.conf");
         let patience = "[Service]\nTimeoutStopSec=5\n";
         self.bed.write(&file, patience, 0o644, &User::root());
-        let start = format!(
-            "systemctl daemon-reload && systemctl start {}",
-            manager.unit
-        );
+        let start = format!("systemctl daemon-reload && systemctl start {unit}");
         self.bed.run(&start).ok();
     }
 

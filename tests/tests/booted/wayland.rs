@@ -60,7 +60,7 @@ impl Household {
     #[track_caller]
     fn works_in_sway_by(&self, manager: &str) {
         self.furnish_sway();
-        self.bed.run(&format!("systemctl start {manager}")).ok();
+        self.start_service(manager);
         self.works_in_sway();
     }
 
