@@ -51,10 +51,12 @@ test: build check
 	packaging/as-root $(CARGO) test --workspace --locked --no-fail-fast -- $(LONG:%=--skip %) --skip $(ENDLESS)
 	$(MAKE) fuzz SECONDS=10
 
-# Debian's newest suite, and of the desktops all but a few of one suite.
-LONG = sid:: desktop::trixie trixie::lightdm trixie::sddm trixie::gdm trixie::remote \
-	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat lightdm::nix_program \
-	sddm::autologin sddm::greeter remote::xrdp \
+# Debian's newest suite, and of the desktops all but a few of each suite.
+LONG = sid:: desktop::trixie trixie::lightdm::applications trixie::lightdm::switch_user \
+	trixie::gdm::broken_configuration trixie::remote wayland::by_lightdm \
+	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat \
+	lightdm::broken_configuration lightdm::nix_program \
+	sddm::autologin sddm::greeter sddm::lock_and_unlock sddm::broken_configuration remote::xrdp \
 	gdm::autologin gdm::password gdm::lock_and_unlock gdm::nix_program
 # Failures, crowds and a hundred thousand sessions.
 ENDLESS = long::

@@ -14,6 +14,7 @@ mod suite;
 mod tree;
 
 pub use boot::Bed;
-pub use layer::{DESKTOPS, Layer};
+pub use layer::{DESKTOPS, Layer, WAYLAND};
 pub use screen::{Screen, X_SERVER};
 pub use suite::{CLUSTER, SUITES, Suite, WITH_NIX};
+pub use tree::CACHE;

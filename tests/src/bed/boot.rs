@@ -1,6 +1,6 @@
 //! A bed: booted, booted again, gone.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 use super::Suite;
 use super::console::Console;
 use super::layer::{Layer, colons};
-use super::tree::locked;
-use nix::fcntl::Flock;
-
 use crate::Machine;
 use crate::machine::in_namespaces;
 
@@ -29,8 +26,6 @@ pub struct Bed {
     /// Of which suite its packages are.
     pub suite: Suite,
     console: Console,
-    /// Given back last, when the system is gone.
-    _terminals: Option<Flock<File>>,
 }
 
 impl Deref for Bed {
@@ -64,7 +59,7 @@ impl Bed {
     ///
     /// As [`Bed::boot`].
     pub fn boot_with(suite: Suite, layers: &[Layer]) -> io::Result<Self> {
-        Self::boot_from(&Layer::trees(suite, layers)?, suite, None)
+        Self::boot_from(&Layer::trees(suite, layers)?, suite, &[])
     }
 
     /// The same with a seat that people sit at: with virtual
@@ -76,24 +71,19 @@ impl Bed {
     /// As [`Bed::boot`]; and when there are no virtual terminals.
     pub fn boot_with_seat(suite: Suite, layers: &[Layer]) -> io::Result<Self> {
         let trees = Layer::trees(suite, layers)?;
-        let terminals = locked("terminals")?;
-        let bed = Self::boot_from(&trees, suite, Some(terminals))?;
+        let bed = Self::boot_from(&trees, suite, &["terminals"])?;
         bed.furnish_seat();
         bed.install_x_server();
         Ok(bed)
     }
 
-    fn boot_from(
-        trees: &[PathBuf],
-        suite: Suite,
-        terminals: Option<Flock<File>>,
-    ) -> io::Result<Self> {
+    fn boot_from(trees: &[PathBuf], suite: Suite, more: &[&str]) -> io::Result<Self> {
         let (tie, theirs) = UnixStream::pair()?;
         let (console, screen) = Console::open()?;
         let mut parent = in_namespaces("bed-init")?
             .arg(colons(trees))
             .arg(suite.name)
-            .args(terminals.as_ref().map(|_| "terminals"))
+            .args(more)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(screen)
             .spawn()?;
@@ -111,7 +101,6 @@ impl Bed {
             machine,
             suite,
             console,
-            _terminals: terminals,
         })
     }
 

@@ -70,6 +70,14 @@ pub const DESKTOPS: Layer = Layer {
     services: &["gdm", "lightdm", "sddm", "xrdp", "xrdp-sesman"],
 };
 
+/// A desktop without X, which is content to draw into memory.
+pub const WAYLAND: Layer = Layer {
+    name: "wayland",
+    packages: &["foot", "grim", "sway", "wtype"],
+    in_suite: &[],
+    services: &[],
+};
+
 /// Unpacks and configures packages in the tree, and keeps what that changed.
 const RECIPE: &str = include_str!("make-layer");
 

@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use super::Suite;
 
 /// Root's alone: the trees have setuid programs that nobody keeps up to date.
-pub(super) const CACHE: &str = "/var/cache/nix-ns-beds";
+pub const CACHE: &str = "/var/cache/nix-ns-beds";
 
 /// Where the tree is; it is made if it is not there.
 pub fn tree(suite: Suite) -> io::Result<PathBuf> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use tests::bed::{Bed, CLUSTER, DESKTOPS, SUITES, Suite};
+use tests::bed::{Bed, CLUSTER, DESKTOPS, Layer, SUITES, Suite, WAYLAND};
 use tests::root_or_skip;
 
 use crate::household::Household;
@@ -20,13 +20,14 @@ enum Ground {
     /// Desktops.
     Desktops,
     /// Desktops, and a seat to sit at.
-    Seat,
+    Seat(&'static [Layer]),
 }
 
 impl Ground {
     fn of(group: &str) -> Self {
         match group {
-            "lightdm" | "sddm" | "gdm" => Self::Seat,
+            "lightdm" | "sddm" | "gdm" => Self::Seat(&[DESKTOPS]),
+            "wayland" => Self::Seat(&[DESKTOPS, WAYLAND]),
             "remote" => Self::Desktops,
             _ => Self::Plain,
         }
@@ -39,7 +40,7 @@ impl Ground {
                 "packages",
                 "libc6 libpam-runtime openssh-server sudo systemd util-linux",
             ),
-            Self::Desktops | Self::Seat => (
+            Self::Desktops | Self::Seat(_) => (
                 "desktops",
                 "flatpak gdm3 gnome-shell lightdm sddm tigervnc-standalone-server xfce4-session xrdp",
             ),
@@ -83,8 +84,8 @@ fn try_in(suite: Suite, ground: &Ground, body: fn(&mut Household) -> Tried) -> T
     let bed = match ground {
         Ground::Plain => Bed::boot(suite),
         Ground::Desktops => Bed::boot_with(suite, &[DESKTOPS]),
-        Ground::Seat if Path::new(TERMINALS).exists() => Bed::boot_with_seat(suite, &[DESKTOPS]),
-        Ground::Seat => return Err(NotThere("no virtual terminals on this machine".into())),
+        Ground::Seat(layers) if Path::new(TERMINALS).exists() => Bed::boot_with_seat(suite, layers),
+        Ground::Seat(_) => return Err(NotThere("no virtual terminals on this machine".into())),
     };
     let mut household = Household::move_in(bed.unwrap_or_else(|error| panic!("{error}")));
     let (kind, names) = ground.packages();

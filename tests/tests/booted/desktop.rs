@@ -14,7 +14,7 @@ use crate::cell::Tried;
 use crate::household::{Household, PASSWORD};
 
 /// What the session itself starts, as soon as it can.
-const AUTOSTART: &str = "/srv/common/autostart";
+pub const AUTOSTART: &str = "/srv/common/autostart";
 /// Longer than any desktop takes to appear on a loaded machine without graphics.
 const SLOW: Duration = Duration::from_secs(90);
 /// After that, what was typed is typed again: somebody who sits there would see
@@ -23,7 +23,7 @@ const LOST: Duration = Duration::from_secs(25);
 /// How often it is typed.
 const ATTEMPTS: u32 = 3;
 /// What a program takes to be ready for the next key.
-const BLINK: Duration = Duration::from_millis(1500);
+pub const BLINK: Duration = Duration::from_millis(1500);
 /// Where pictures are to be left.
 const PICTURES: &str = "NIX_NS_PICTURES";
 
@@ -88,6 +88,26 @@ pub fn log_in_and_out(home: &mut Household, manager: &Manager, entry: Entry) -> 
     Ok(())
 }
 
+/// The desktop starts all the same. Where nothing shows notifications, what is
+/// wrong is among the session's errors.
+pub fn errors_have_the_reason(home: &mut Household, manager: &Manager) -> Tried {
+    home.bed.configure(&home.alice, "enabel = true\n");
+    home.start(manager, Entry::Automatic);
+    let (found, screen) = home.desktop_of(&home.alice);
+    home.is_on_the_host(&found, home.alice.uid);
+    let reason = "config.toml:1:1: `enabel` is not a key; did you mean `enable`?";
+    let errors = "cd /home/alice; cat .xsession-errors .local/share/sddm/*.log 2>/dev/null || :";
+    home.wait_slowly("the reason", || {
+        let errors = home.bed.run(errors).stdout;
+        errors.contains(&format!(
+            "nix-ns: no /nix: /home/alice/.config/nix-ns/{reason}"
+        ))
+    });
+    home.log_out(&home.alice, &screen, manager.desktop);
+    home.stand_up(manager);
+    Ok(())
+}
+
 impl Household {
     /// Starts the display manager, and alice's session: her screen.
     #[track_caller]
@@ -109,14 +129,16 @@ impl Household {
     pub fn start(&self, manager: &Manager, entry: Entry) {
         self.autostart_probe();
         (manager.configure)(self, entry);
+        self.start_service(manager.unit);
+    }
+
+    #[track_caller]
+    pub fn start_service(&self, unit: &str) {
         // lightdm waits for servers of its own that are gone already.
-        let file = format!("/etc/systemd/system/{}.service.d/bed.conf", manager.unit);
+        let file = format!("/etc/systemd/system/{unit}.service.d/bed.conf");
         let patience = "[Service]\nTimeoutStopSec=5\n";
         self.bed.write(&file, patience, 0o644, &User::root());
-        let start = format!(
-            "systemctl daemon-reload && systemctl start {}",
-            manager.unit
-        );
+        let start = format!("systemctl daemon-reload && systemctl start {unit}");
         self.bed.run(&start).ok();
     }
 
@@ -301,12 +323,15 @@ impl Household {
         self.bed.run(&format!("pgrep -u {user}")).ok();
     }
 
-    /// Processes of a user's that are in another namespace.
+    /// Processes of a user's that are in another namespace. A sandbox, which has a
+    /// user namespace of its own, may make itself any view: those of programs
+    /// that show pictures come and go in every desktop of these days.
     #[track_caller]
     fn not_in(&self, namespace: &str, user: &str) -> String {
         let strays = format!(
             "for it in $(pgrep -u {user}); do
                  its=$(readlink /proc/$it/ns/mnt) || continue
+                 [ /proc/$it/ns/user -ef /proc/1/ns/user ] || continue
                  [ \"$its\" = '{namespace}' ] || ps -o pid=,args= -p $it
              done; :"
         );
@@ -334,7 +359,7 @@ impl Household {
 
     /// Does something until it had its effect, as a person would.
     #[track_caller]
-    fn insist(&self, what: &str, is_so: impl Fn() -> bool, act: impl Fn()) {
+    pub fn insist(&self, what: &str, is_so: impl Fn() -> bool, act: impl Fn()) {
         for _ in 0..ATTEMPTS {
             act();
             if self.is_so_within(LOST, &is_so) {

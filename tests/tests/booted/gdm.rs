@@ -33,8 +33,10 @@ pub fn lock_and_unlock(home: &mut Household) -> Tried {
     let screen = home.sit_down(&GDM, Entry::Automatic);
     let anchor = home.anchor();
     let locked = || home.bed.run(LOCKED).stdout.contains("yes");
-    home.bed.ssh("root", "loginctl lock-sessions").ok();
-    home.wait_slowly("the screen to be locked", locked);
+    // Not as long as the shell is busy with itself.
+    home.insist("the screen to be locked", locked, || {
+        home.bed.ssh("root", "loginctl lock-sessions").ok();
+    });
     home.bed.press_at(&screen, "Return");
     home.unlock(&screen, || !locked());
     let found = home.launched(&screen);

@@ -5,7 +5,7 @@ use tests::bed::{Screen, X_SERVER};
 use tests::whereabouts::Whereabouts;
 
 use crate::cell::Tried;
-use crate::desktop::{Entry, Manager, XFCE, log_in_and_out};
+use crate::desktop::{Entry, Manager, XFCE, errors_have_the_reason, log_in_and_out};
 use crate::household::Household;
 use crate::nix_program::found_and_started;
 
@@ -112,6 +112,10 @@ pub fn applications(home: &mut Household) -> Tried {
     home.log_out(&home.alice, &screen, LIGHTDM.desktop);
     home.stand_up(&LIGHTDM);
     Ok(())
+}
+
+pub fn broken_configuration(home: &mut Household) -> Tried {
+    errors_have_the_reason(home, &LIGHTDM)
 }
 
 pub fn nix_program(home: &mut Household) -> Tried {

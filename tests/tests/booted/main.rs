@@ -28,6 +28,7 @@ mod su;
 mod sudo;
 mod system;
 mod user_manager;
+mod wayland;
 
 /// A test for every door and bed: `bookworm::ssh::command`.
 macro_rules! beds {
@@ -68,8 +69,10 @@ beds! {
         homes: comes_after_a_lingering_manager, made_by_pam_mkhomedir,
             made_by_pam_mkhomedir_after_the_manager_started, mounted_by_pam_mount, mounted_by_pam_mount_for_su,
             activated_by_homed;
-        lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, nix_program;
-        sddm: autologin, greeter, nix_program;
+        lightdm: autologin, greeter, log_in_again, lock_and_unlock, switch_user, second_seat, applications, broken_configuration,
+            nix_program;
+        sddm: autologin, greeter, lock_and_unlock, broken_configuration, nix_program;
+        wayland: by_lightdm, by_sddm, by_gdm;
         remote: vnc, xrdp;
         gdm: autologin, password, terminal_by_the_shell, lock_and_unlock, broken_configuration, nix_program;
     }

@@ -4,7 +4,7 @@ use tests::User;
 use tests::bed::X_SERVER;
 
 use crate::cell::Tried;
-use crate::desktop::{Entry, Manager, XFCE, log_in_and_out};
+use crate::desktop::{Entry, Manager, XFCE, errors_have_the_reason, log_in_and_out};
 use crate::household::Household;
 use crate::nix_program::found_and_started;
 
@@ -24,6 +24,27 @@ pub fn autologin(home: &mut Household) -> Tried {
 
 pub fn greeter(home: &mut Household) -> Tried {
     log_in_and_out(home, &SDDM, Entry::Greeter)
+}
+
+/// By a program of the session's own, which has a setuid one look at the
+/// password.
+pub fn lock_and_unlock(home: &mut Household) -> Tried {
+    let screen = home.sit_down(&SDDM, Entry::Automatic);
+    let anchor = home.anchor();
+    let locked = || !home.bed.run("pgrep -u alice -x i3lock").stdout.is_empty();
+    home.launch(&screen, "i3lock --nofork", locked);
+    home.unlock(&screen, || !locked());
+    let found = home.launched(&screen);
+    home.is_with(&anchor, &found);
+    home.all_are_with(&anchor, &home.alice);
+    drop(anchor);
+    home.log_out(&home.alice, &screen, SDDM.desktop);
+    home.stand_up(&SDDM);
+    Ok(())
+}
+
+pub fn broken_configuration(home: &mut Household) -> Tried {
+    errors_have_the_reason(home, &SDDM)
 }
 
 pub fn nix_program(home: &mut Household) -> Tried {
