@@ -53,7 +53,7 @@ test: build check
 
 # Debian's newest suite, and of the desktops all but a few of each suite.
 LONG = sid:: desktop::trixie trixie::lightdm::applications trixie::lightdm::switch_user \
-	trixie::gdm::broken_configuration trixie::remote wayland::by_lightdm \
+	trixie::gdm::broken_configuration trixie::remote wayland::by_lightdm wayland::by_gdm \
 	lightdm::autologin lightdm::log_in_again lightdm::lock_and_unlock lightdm::second_seat \
 	lightdm::broken_configuration lightdm::nix_program \
 	sddm::autologin sddm::greeter sddm::lock_and_unlock sddm::broken_configuration remote::xrdp \
