@@ -19,6 +19,7 @@
 //! | `user` | the user's configuration and directory |
 //! | `session` | where the session that asks is |
 //! | `nix` | Nix itself |
+//! | `nix_settings` | what Nix's configuration files say |
 //! | [`store`] | the integrity of a store, on request |
 
 mod configuration;
@@ -29,6 +30,7 @@ pub mod finding;
 mod host;
 mod kernel;
 mod nix;
+mod nix_settings;
 mod pam;
 mod pam_control;
 mod pam_stack;
