@@ -54,7 +54,7 @@ pub fn service_with_sandboxing(home: &mut Household) -> Tried {
 /// home out of sight.
 pub fn service_that_is_hardened(home: &mut Household) -> Tried {
     let _anchor = home.anchor();
-    let hardened = "-p ProtectSystem=strict -p ProtectHome=read-only -p PrivateTmp=yes -p PrivateDevices=yes \
+    let hardened = "-p ProtectSystem=strict -p ReadWritePaths=/srv/common -p ProtectHome=read-only -p PrivateTmp=yes -p PrivateDevices=yes \
                     -p PrivateNetwork=yes -p ProtectKernelTunables=yes -p ProtectKernelModules=yes \
                     -p ProtectKernelLogs=yes -p ProtectControlGroups=yes -p ProtectClock=yes \
                     -p ProtectHostname=yes -p ProtectProc=invisible -p RestrictSUIDSGID=yes \
