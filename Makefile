@@ -63,7 +63,7 @@ ENDLESS = long::
 
 # The same, and what takes too long for every change: the rest of the beds, each
 # check of the hostile suite taken away and seen to be caught, the oldest
-# compiler, the other architecture, and fuzzing.
+# compiler, the other architecture, other kernels, and fuzzing.
 test-full: test
 	packaging/as-root $(CARGO) test --package tests --test booted --test packages --locked -- $(LONG)
 	packaging/as-root $(CARGO) test --package tests --test nix_in_beds --locked -- --ignored
@@ -71,11 +71,13 @@ test-full: test
 	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- $(ENDLESS)
 	packaging/as-root packaging/check-portability
 	packaging/release/check-reproducible
+	$(MAKE) kernels
 	$(MAKE) fuzz
 
 # Debian's kernels from the floor to the newest, emulated: a table, which is kept.
 kernels: build
 	packaging/dependencies kernels
+	$(MAKE) selinux
 	@kept=tests/matrix/kernels.md; status=0; \
 	packaging/as-root tests/kernels/run >$$kept.new || status=$$?; \
 	mv $$kept.new $$kept; cat $$kept; exit $$status

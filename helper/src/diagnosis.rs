@@ -18,6 +18,7 @@
 //! | `user` | the user's configuration and directory |
 //! | `session` | where the session that asks is |
 //! | `nix` | Nix itself |
+//! | `nix_settings` | what Nix's configuration files say |
 //! | [`store`] | the integrity of a store, on request |
 
 mod configuration;
@@ -28,6 +29,7 @@ pub mod finding;
 mod host;
 mod kernel;
 mod nix;
+mod nix_settings;
 mod pam;
 mod private_services;
 mod program;

@@ -113,6 +113,19 @@ impl Error {
         matches!(self, Self::User { .. })
     }
 
+    /// Whether the kernel denied what root may do, as it does by a policy.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        use nix::errno::Errno::{EACCES, EPERM};
+        matches!(
+            self,
+            Self::Call(CallFailed {
+                errno: EPERM | EACCES,
+                ..
+            })
+        )
+    }
+
     pub(crate) fn user(reason: impl Into<String>) -> Self {
         Self::User {
             reason: reason.into(),

@@ -4,6 +4,7 @@ use namespace::{Entered, Error, Left, Opened, Target};
 
 use crate::arguments::Arguments;
 use crate::code::Code;
+use crate::confinement;
 use crate::pam::{Pam, Priority};
 
 /// Before the `leave` line would do anything.
@@ -52,5 +53,6 @@ pub(crate) fn no_environment(pam: &Pam, target: &Target, why: &str) {
 
 /// When something is wrong.
 pub(crate) fn log_error(pam: &Pam, priority: Priority, target: &Target, error: &Error) {
-    pam.log(priority, &format!("no /nix for {target}: {error}"));
+    let hint = confinement::hint(error);
+    pam.log(priority, &format!("no /nix for {target}: {error}{hint}"));
 }

@@ -79,18 +79,11 @@ fn check_store(scene: &Scene) -> Finding {
 
 /// A setting of the system's that sends Nix to another store.
 fn elsewhere() -> Option<String> {
-    let settings = fs::metadata("/etc/nix/nix.conf")
-        .is_ok_and(|file| file.is_file() && file.len() < 1 << 20)
-        .then(|| fs::read_to_string("/etc/nix/nix.conf").unwrap_or_default())?;
-    (1_usize..)
-        .zip(settings.lines())
-        .find_map(|(number, line)| {
-            let (key, value) = line.split_once('=')?;
-            let elsewhere = key.trim() == "store" && !["auto", "local"].contains(&value.trim());
-            let line = line.trim();
-            elsewhere
-                .then(|| format!("/etc/nix/nix.conf:{number}: {line} sends Nix to another store"))
-        })
+    let settings = super::nix_settings::of_the_system();
+    let elsewhere = settings.iter().find(|setting| {
+        setting.key == "store" && !["auto", "local"].contains(&setting.value.as_str())
+    })?;
+    Some(format!("{} sends Nix to another store", elsewhere.place))
 }
 
 /// What Nix's sandbox needs; without, it builds without a sandbox, or refuses.

@@ -13,12 +13,26 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::fstatvfs;
 
+use super::nix_settings::{self, Setting};
 use super::{Finding, Scene};
 use crate::reader::open_store;
 use crate::site::host_name;
 
 /// Less is too little for a compiler and what it needs.
 const LITTLE_SPACE: u64 = 2 << 30;
+const FILE_SYSTEM: &str = "user.file-system";
+/// Those that several hosts can write at once.
+const OVER_NETWORK: [&str; 9] = [
+    "nfs",
+    "nfs4",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "cifs",
+    "ceph",
+    "9p",
+    "fuse.glusterfs",
+];
 /// A desktop's closure has some 100,000 files.
 const FEW_FILES: u64 = 100_000;
 
@@ -142,7 +156,7 @@ fn check_store(
                 NAME,
                 format!("{shown} is there, and as it must be"),
             )];
-            findings.extend(check_mount(store.directory()));
+            findings.extend(check_mount(account, path.as_path(), store.directory()));
             findings.extend(check_room(store.directory()));
             findings
         }
@@ -182,7 +196,7 @@ fn check_missing(
     let made = format!("{shown} will be made at the next login");
     let mut findings = vec![Finding::ok(NAME, made)];
     if let Ok(above) = open(above, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) {
-        findings.extend(check_mount(above.as_fd()));
+        findings.extend(check_mount(account, path.as_path(), above.as_fd()));
         findings.extend(check_room(above.as_fd()));
     }
     findings
@@ -213,19 +227,23 @@ fn open_roots(site: &Site, account: &Account) -> Vec<OwnedFd> {
 }
 
 /// What the directory is on, and what that means for Nix.
-fn check_mount(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
+fn check_mount(
+    account: &Account,
+    path: &Path,
+    directory: std::os::fd::BorrowedFd<'_>,
+) -> Vec<Finding> {
     let mount = Linux
         .mount_number(directory)
         .and_then(|number| Ok((number, Linux.mount_table()?)))
         .map(|(number, table)| MountTable::parse(&table).by_id(number).cloned());
     let Ok(Some(mount)) = mount else {
         return vec![Finding::unknown(
-            "user.file-system",
+            FILE_SYSTEM,
             "the mount table does not say",
         )];
     };
     let point = mount.point.display();
-    let mut findings = vec![check_file_system(&mount)];
+    let mut findings = vec![check_file_system(&mount, account, path)];
     if mount.flags.no_exec {
         findings.push(Finding::fault(
             "user.noexec",
@@ -252,32 +270,47 @@ fn check_mount(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
     findings
 }
 
-fn check_file_system(mount: &Mount) -> Finding {
-    const NAME: &str = "user.file-system";
+fn check_file_system(mount: &Mount, account: &Account, path: &Path) -> Finding {
     let kind = mount.file_system.as_str();
-    let over_network = [
-        "nfs",
-        "nfs4",
-        "lustre",
-        "gpfs",
-        "beegfs",
-        "cifs",
-        "ceph",
-        "9p",
-        "fuse.glusterfs",
-    ];
-    if over_network.contains(&kind) {
-        return Finding::note(
-            NAME,
-            format!(
-                "{kind}: in nix.conf set `use-sqlite-wal = false` and `ignored-acls = system.nfs4_acl security.selinux`, collect garbage from one host only, and expect 100,000 small files"
-            ),
-        );
+    if OVER_NETWORK.contains(&kind) {
+        let host = host_name().unwrap_or_default();
+        let of_this_host = path.components().any(|it| it.as_os_str() == host.as_str());
+        let write_ahead = nix_settings::find("use-sqlite-wal", account);
+        return over_network(kind, of_this_host, write_ahead.as_ref());
     }
     if ["tmpfs", "ramfs"].contains(&kind) {
-        return Finding::note(NAME, format!("{kind}: the store is gone after a reboot"));
+        return Finding::note(
+            FILE_SYSTEM,
+            format!("{kind}: the store is gone after a reboot"),
+        );
     }
-    Finding::ok(NAME, kind)
+    Finding::ok(FILE_SYSTEM, kind)
+}
+
+/// `SQLite`'s write-ahead log has an index in memory that processes share, which
+/// those of two hosts do not: <https://sqlite.org/wal.html>.
+fn over_network(kind: &str, of_this_host: bool, write_ahead: Option<&Setting>) -> Finding {
+    const SLOW: &str = "expect 100,000 small files to take their time";
+    let without = write_ahead.filter(|it| ["false", "no", "0"].contains(&it.value.as_str()));
+    if of_this_host {
+        let found = format!("{kind}, with a directory for each host: {SLOW}");
+        return Finding::note(FILE_SYSTEM, found);
+    }
+    if let Some(Setting { place, .. }) = without {
+        let found = format!("{kind} ({place}): collect garbage from one host at a time, {SLOW}");
+        return Finding::note(FILE_SYSTEM, found);
+    }
+    let why = match write_ahead {
+        Some(Setting { place, .. }) => format!("as {place} has it"),
+        None => "as it does by default".to_owned(),
+    };
+    Finding::warning(
+        FILE_SYSTEM,
+        format!(
+            "{kind}: Nix writes its database with a write-ahead log, {why}; two hosts that do so at once break it"
+        ),
+        "in /etc/nix/nix.conf of every host set `use-sqlite-wal = false` and `ignored-acls = system.nfs4_acl security.selinux`; or have a directory a host, with %H in `source_path`",
+    )
 }
 
 fn check_room(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
@@ -303,4 +336,34 @@ fn check_room(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
         Finding::ok("user.inodes", "there is room for many files")
     };
     vec![space, inodes]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+
+    #[test]
+    fn a_database_that_two_hosts_would_break_is_warned_of() {
+        let set = |value: &str| Setting {
+            key: "use-sqlite-wal".to_owned(),
+            value: value.to_owned(),
+            place: format!("/etc/nix/nix.conf:2: use-sqlite-wal = {value}"),
+        };
+        for (of_this_host, write_ahead, outcome, says) in [
+            (false, None, Outcome::Warning, "by default"),
+            (
+                false,
+                Some(set("true")),
+                Outcome::Warning,
+                "nix.conf:2: use",
+            ),
+            (false, Some(set("false")), Outcome::Note, "nix.conf:2: use"),
+            (true, None, Outcome::Note, "for each host"),
+        ] {
+            let found = over_network("nfs4", of_this_host, write_ahead.as_ref());
+            assert_eq!(found.outcome, outcome, "{found:?}");
+            assert!(found.found.contains(says), "{found:?}");
+        }
+    }
 }

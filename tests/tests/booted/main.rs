@@ -61,7 +61,8 @@ beds! {
         helper: runuser, service_with_user, dropbear, by_sudo;
         jobs: cron, cron_of_root, at;
         system: service_with_pam_name, service_with_user, service_with_private_tmp,
-            service_with_private_tmp_alone, service_with_sandboxing, machinectl_shell, run0, run0_to_root, system_account;
+            service_with_private_tmp_alone, service_with_sandboxing, service_that_is_hardened, machinectl_shell, run0,
+            run0_to_root, system_account;
         user_manager: manager_itself, unit, scope, timer, service_by_dbus, unit_by_dbus,
             lingering_at_boot, lingering_between_logins;
         session: known_to_logind, terminated, runtime_directory, fuse, mounts_of_the_host, journal,

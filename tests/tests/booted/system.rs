@@ -50,6 +50,24 @@ pub fn service_with_sandboxing(home: &mut Household) -> Tried {
     Ok(())
 }
 
+/// With everything that `systemd-analyze security` asks of a service, but for a
+/// home out of sight.
+pub fn service_that_is_hardened(home: &mut Household) -> Tried {
+    let _anchor = home.anchor();
+    let hardened = "-p ProtectSystem=strict -p ReadWritePaths=/srv/common -p ProtectHome=read-only -p PrivateTmp=yes -p PrivateDevices=yes \
+                    -p PrivateNetwork=yes -p ProtectKernelTunables=yes -p ProtectKernelModules=yes \
+                    -p ProtectKernelLogs=yes -p ProtectControlGroups=yes -p ProtectClock=yes \
+                    -p ProtectHostname=yes -p ProtectProc=invisible -p RestrictSUIDSGID=yes \
+                    -p RestrictNamespaces=yes -p RestrictRealtime=yes -p RestrictAddressFamilies=AF_UNIX \
+                    -p LockPersonality=yes -p MemoryDenyWriteExecute=yes -p NoNewPrivileges=yes \
+                    -p CapabilityBoundingSet= -p SystemCallFilter=@system-service \
+                    -p SystemCallArchitectures=native";
+    let options = format!("-p User=alice -p PAMName=login {hardened}");
+    let found = home.behind(|probe| home.service(&options, probe));
+    home.is_alices(&found);
+    Ok(())
+}
+
 pub fn machinectl_shell(home: &mut Household) -> Tried {
     let anchor = home.anchor();
     let found = home.behind(|probe| {
