@@ -24,7 +24,8 @@ fn set_up(machine: &Machine) {
     machine.pam("faults-leave", &[LEAVE, usual]);
 }
 
-/// Every way a session can go, the short ones first.
+/// Every way a session can go; those that read no more than a session must come
+/// first.
 const WAYS: [&str; 13] = [
     "stay",
     "leave",
@@ -70,7 +71,7 @@ fn run(machine: &Machine, attempt: &str, ways: &[&str]) {
         "{violations} violations:\n{}",
         broken.join("\n")
     );
-    assert!(injections > 50 * ways, "only {injections} injections");
+    assert!(injections >= 50 * ways, "only {injections} injections");
 }
 
 /// The number right before a word.
@@ -96,11 +97,18 @@ fn a_session_killed_at_any_system_call_harms_no_later_one() {
 mod long {
     use super::*;
 
+    /// So many of them read a hundred files of the host's, for which the same few
+    /// lines make a thousand calls: of those the first, the middle and the last
+    /// get every error, and each other one.
+    const READING: usize = 4;
+
     #[test]
     fn a_session_survives_every_error_of_every_system_call() {
         let machine = machine_or_skip!();
         set_up(&machine);
-        run(&machine, "errors all", &WAYS);
+        let (other, reading) = WAYS.split_at(WAYS.len() - READING);
+        run(&machine, "errors all", other);
+        run(&machine, "errors distinct", reading);
     }
 
     #[test]
