@@ -14,7 +14,7 @@ mod places;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -178,15 +178,16 @@ impl Scan {
         if by_reading {
             self.found.push(file.to_owned());
         }
-        let target = std::fs::read_link(file).ok();
-        if let Some(target) = target.filter(|target| target.starts_with(crate::NIX)) {
-            self.refer(file, 0, format!("-> {}", target.display()));
-            return;
-        }
-        let bytes = match read(file) {
+        // What cannot be read may say anything.
+        let unknown = |error: io::Error| format!("cannot be read: {error}");
+        let bytes = match link_to_nix(file) {
+            Ok(None) => read(file).map_err(unknown),
+            Ok(Some(target)) => Err(format!("-> {}", target.display())),
+            Err(error) => Err(unknown(error)),
+        };
+        let bytes = match bytes {
             Ok(bytes) => bytes,
-            // What cannot be read may say anything.
-            Err(error) => return self.refer(file, 0, format!("cannot be read: {error}")),
+            Err(why) => return self.refer(file, 0, why),
         };
         for Mention { line, text } in mentions(&bytes, kind) {
             self.refer(file, line, text);
@@ -201,13 +202,28 @@ impl Scan {
     }
 }
 
-/// A regular file's content; anything else, and what is not there, has none.
+/// Where a link leads, if that is on `/nix`.
+fn link_to_nix(file: &Path) -> io::Result<Option<PathBuf>> {
+    match std::fs::read_link(file) {
+        Ok(target) => Ok(Some(target).filter(|target| target.starts_with(crate::NIX))),
+        // No link, or nothing at all.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A regular file's content; a device and the like, and what is not there, has
+/// none. A directory is one whose files are not known, as there was no descriptor
+/// left to list it, say.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => Ok(Vec::new()),
-        Ok(metadata) if metadata.len() > LARGEST => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(metadata) if metadata.len() > LARGEST => Err(ErrorKind::FileTooLarge.into()),
         Ok(_) => std::fs::read(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -1,5 +1,6 @@
 //! Which files privileged programs read.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Advisory, below};
@@ -141,19 +142,23 @@ fn files_of(place: &Path) -> Vec<PathBuf> {
 /// Deeper than this nobody nests a configuration, and no loop of links goes on.
 const DEEPEST: usize = 4;
 
+/// A directory that cannot be listed stands for itself: whoever reads it says so.
 fn collect(place: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    let entries = if depth == 0 {
-        None
-    } else {
-        std::fs::read_dir(place).ok()
-    };
-    let Some(entries) = entries else {
+    if depth == 0 && place.is_dir() {
+        return;
+    }
+    let Ok(mut entries) = list(place) else {
         files.push(place.to_owned());
         return;
     };
-    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     entries.sort();
     for entry in entries {
         collect(&entry, depth.saturating_sub(1), files);
     }
+}
+
+fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect()
 }
