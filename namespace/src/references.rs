@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use cache::first_reference;
 use mention::{Mention, mentions, named_files};
-use places::{Kind, advisory_places, places};
+use places::{Found, Kind, advisory_places, places};
 
 /// Largest file that is read, in bytes: `ld.so.cache` has some 100 kB.
 const LARGEST: u64 = 16 << 20;
@@ -119,7 +119,7 @@ impl Scan {
         Self::read_places(root, advisory_places(root, of))
     }
 
-    fn read_places(root: &Path, places: Vec<(PathBuf, Kind)>) -> Self {
+    fn read_places(root: &Path, places: Vec<(Found, Kind)>) -> Self {
         let mut scan = Self {
             references: Vec::new(),
             state: None,
@@ -137,7 +137,7 @@ impl Scan {
     #[must_use]
     pub fn state(root: &Path, found: &[PathBuf]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let known = places(root).into_iter().map(|(file, _)| file);
+        let known = places(root).into_iter().map(|(file, _)| file.path);
         for file in known.chain(found.iter().cloned()) {
             file.hash(&mut hasher);
             let metadata = std::fs::metadata(&file).ok();
@@ -159,11 +159,12 @@ impl Scan {
     fn read_file(
         &mut self,
         root: &Path,
-        file: &Path,
+        place: &Found,
         kind: Kind,
         by_reading: bool,
         seen: &mut BTreeSet<PathBuf>,
     ) {
+        let file = place.path.as_path();
         if !seen.insert(file.to_owned()) {
             return;
         }
@@ -179,11 +180,14 @@ impl Scan {
             self.found.push(file.to_owned());
         }
         // What cannot be read may say anything.
-        let unknown = |error: io::Error| format!("cannot be read: {error}");
+        let unknown = |error: &io::Error| format!("cannot be read: {error}");
+        if let Some(error) = &place.unlisted {
+            return self.refer(file, 0, unknown(error));
+        }
         let bytes = match link_to_nix(file) {
-            Ok(None) => read(file).map_err(unknown),
+            Ok(None) => read(file).map_err(|error| unknown(&error)),
             Ok(Some(target)) => Err(format!("-> {}", target.display())),
-            Err(error) => Err(unknown(error)),
+            Err(error) => Err(unknown(&error)),
         };
         let bytes = match bytes {
             Ok(bytes) => bytes,
@@ -215,8 +219,7 @@ fn link_to_nix(file: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// A regular file's content; a device and the like, and what is not there, has
-/// none. A directory is one whose files are not known, as there was no descriptor
-/// left to list it, say.
+/// none. A directory has just become one.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
