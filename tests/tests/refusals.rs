@@ -193,6 +193,25 @@ fn what_cannot_be_looked_at_among_privileged_files_may_name_nix() {
     gets_one(&machine);
 }
 
+/// The second look at the home is the reader's, which allows itself to make
+/// directories there.
+#[test]
+fn a_directory_that_cannot_be_made_for_want_of_a_descriptor_says_so() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.install_pam_host();
+    machine.pam("host", &[LEAVE, "session required pam_permit.so", ENTER]);
+    let (login, log) = machine.logged_during(|| {
+        machine.run(
+            "strace -f -qq -o /dev/null -P /home/alice -e inject=openat:error=EMFILE:when=2 \
+             pam-host host alice",
+        )
+    });
+    login.ok();
+    let line = only(&log);
+    assert!(line.contains("cannot be made"), "{line}");
+    assert!(line.contains("Too many open files"), "{line}");
+}
+
 #[test]
 fn what_only_looks_like_nix_in_a_privileged_file_is_harmless() {
     let (machine, _) = machine_with_alice_or_skip!();
