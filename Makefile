@@ -100,8 +100,7 @@ benchmark: build
 # crowd: the totals. Takes an hour or two; docs/faults has what came of it.
 faults: build
 	packaging/dependencies test
-	packaging/as-root $(CARGO) test --package tests --test faults --test soak --locked -- \
-		--nocapture --test-threads 1
+	packaging/as-root env CARGO="$(CARGO)" tests/faults/run
 
 # Looks for inputs that break what must hold for all of them: SECONDS for each
 # kind of input.

@@ -14,13 +14,13 @@ mod places;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use cache::first_reference;
 use mention::{Mention, mentions, named_files};
-use places::{Kind, advisory_places, places};
+use places::{Found, Kind, advisory_places, places};
 
 /// Largest file that is read, in bytes: `ld.so.cache` has some 100 kB.
 const LARGEST: u64 = 16 << 20;
@@ -119,7 +119,7 @@ impl Scan {
         Self::read_places(root, advisory_places(root, of))
     }
 
-    fn read_places(root: &Path, places: Vec<(PathBuf, Kind)>) -> Self {
+    fn read_places(root: &Path, places: Vec<(Found, Kind)>) -> Self {
         let mut scan = Self {
             references: Vec::new(),
             state: None,
@@ -137,7 +137,7 @@ impl Scan {
     #[must_use]
     pub fn state(root: &Path, found: &[PathBuf]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let known = places(root).into_iter().map(|(file, _)| file);
+        let known = places(root).into_iter().map(|(file, _)| file.path);
         for file in known.chain(found.iter().cloned()) {
             file.hash(&mut hasher);
             let metadata = std::fs::metadata(&file).ok();
@@ -159,11 +159,12 @@ impl Scan {
     fn read_file(
         &mut self,
         root: &Path,
-        file: &Path,
+        place: &Found,
         kind: Kind,
         by_reading: bool,
         seen: &mut BTreeSet<PathBuf>,
     ) {
+        let file = place.path.as_path();
         if !seen.insert(file.to_owned()) {
             return;
         }
@@ -178,15 +179,19 @@ impl Scan {
         if by_reading {
             self.found.push(file.to_owned());
         }
-        let target = std::fs::read_link(file).ok();
-        if let Some(target) = target.filter(|target| target.starts_with(crate::NIX)) {
-            self.refer(file, 0, format!("-> {}", target.display()));
-            return;
+        // What cannot be read may say anything.
+        let unknown = |error: &io::Error| format!("cannot be read: {error}");
+        if let Some(error) = &place.unlisted {
+            return self.refer(file, 0, unknown(error));
         }
-        let bytes = match read(file) {
+        let bytes = match link_to_nix(file) {
+            Ok(None) => read(file).map_err(|error| unknown(&error)),
+            Ok(Some(target)) => Err(format!("-> {}", target.display())),
+            Err(error) => Err(unknown(&error)),
+        };
+        let bytes = match bytes {
             Ok(bytes) => bytes,
-            // What cannot be read may say anything.
-            Err(error) => return self.refer(file, 0, format!("cannot be read: {error}")),
+            Err(why) => return self.refer(file, 0, why),
         };
         for Mention { line, text } in mentions(&bytes, kind) {
             self.refer(file, line, text);
@@ -201,13 +206,27 @@ impl Scan {
     }
 }
 
-/// A regular file's content; anything else, and what is not there, has none.
+/// Where a link leads, if that is on `/nix`.
+fn link_to_nix(file: &Path) -> io::Result<Option<PathBuf>> {
+    match std::fs::read_link(file) {
+        Ok(target) => Ok(Some(target).filter(|target| target.starts_with(crate::NIX))),
+        // No link, or nothing at all.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A regular file's content; a device and the like, and what is not there, has
+/// none. A directory has just become one.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => Ok(Vec::new()),
-        Ok(metadata) if metadata.len() > LARGEST => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(metadata) if metadata.len() > LARGEST => Err(ErrorKind::FileTooLarge.into()),
         Ok(_) => std::fs::read(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

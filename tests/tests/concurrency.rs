@@ -401,6 +401,20 @@ fn the_caller_is_not_told_of_the_reader() {
     assert!(told.is_empty(), "{trace}");
 }
 
+/// Nor does it keep one, dead or alive, for which it was not given the time to
+/// wait: whoever waits for it is interrupted.
+#[test]
+fn the_caller_has_no_child_where_waiting_for_it_fails() {
+    let machine = machine_or_skip!();
+    set_up(&machine);
+    // The reader's child is slow to die: it is traced, too.
+    let trace = "strace -f -qq -o /dev/null -e trace=poll -e inject=poll:error=ENOMEM";
+    for _ in 0..10 {
+        let output = machine.run(&format!("{trace} pam-host --state host alice"));
+        assert_eq!(state(&output, "opened")["children"], "", "{output}");
+    }
+}
+
 #[test]
 fn nothing_of_the_caller_but_its_namespace_is_changed_by_leaving() {
     let machine = machine_or_skip!();

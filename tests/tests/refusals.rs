@@ -158,6 +158,60 @@ fn a_privileged_file_is_read_again_when_it_has_changed() {
     refused(&machine, &[hook]);
 }
 
+/// Whoever starts su chooses how many descriptors it may have.
+#[test]
+fn what_cannot_be_looked_at_among_privileged_files_may_name_nix() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.install_pam_host();
+    machine.pam("host", &[LEAVE, "session required pam_permit.so", ENTER]);
+    // What an uninstalled Nix of root's own leaves: nothing is where it leads.
+    let link = "/root/.nix-profile";
+    machine.run(&format!("ln -s /nix/profile {link}")).ok();
+    for (place, failing) in [
+        ("/etc/profile.d", "openat:error=EMFILE"),
+        ("/etc/profile.d", "getdents64:error=EIO"),
+        (link, "readlink,readlinkat:error=ENOMEM"),
+    ] {
+        let (login, log) = machine.logged_during(|| {
+            machine.run(&format!(
+                "strace -qq -o /dev/null -P {place} -e inject={failing} \
+                 pam-host host alice -- {NAMESPACE}"
+            ))
+        });
+        assert!(
+            login.ok().contains(&host_namespace(&machine)),
+            "{failing}: {login}"
+        );
+        let line = only(&log);
+        assert!(
+            line.contains(&format!("{place} cannot be read: ")) && !line.contains("s a directory"),
+            "{failing}: {line}"
+        );
+    }
+    refused(&machine, &[link]);
+    machine.run(&format!("rm {link}")).ok();
+    gets_one(&machine);
+}
+
+/// The second look at the home is the reader's, which allows itself to make
+/// directories there.
+#[test]
+fn a_directory_that_cannot_be_made_for_want_of_a_descriptor_says_so() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.install_pam_host();
+    machine.pam("host", &[LEAVE, "session required pam_permit.so", ENTER]);
+    let (login, log) = machine.logged_during(|| {
+        machine.run(
+            "strace -f -qq -o /dev/null -P /home/alice -e inject=openat:error=EMFILE:when=2 \
+             pam-host host alice",
+        )
+    });
+    login.ok();
+    let line = only(&log);
+    assert!(line.contains("cannot be made"), "{line}");
+    assert!(line.contains("Too many open files"), "{line}");
+}
+
 #[test]
 fn what_only_looks_like_nix_in_a_privileged_file_is_harmless() {
     let (machine, _) = machine_with_alice_or_skip!();

@@ -2,26 +2,46 @@
 //! ways are as good as the kernel has them: what it reads belongs to the user,
 //! and so do the rights it reads with.
 
+use std::io;
 use std::path::PathBuf;
 
+use config::printable;
 use landlock::{
-    ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, path_beneath_rules,
+    ABI, AccessFs, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError,
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
 /// Nothing is written or run; directories are made below the site's roots only;
-/// and only the calls that reading takes get through.
-pub(super) fn confine(roots: &[PathBuf]) {
+/// and only the calls that reading takes get through. Says which roots could not
+/// be looked at: nothing can be made below them.
+pub(super) fn confine(roots: &[PathBuf]) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut rules = Vec::new();
+    for root in roots {
+        match PathFd::new(root) {
+            Ok(root) => rules.push(PathBeneath::new(root, AccessFs::MakeDir)),
+            // An answer: it is not there, or not for this user.
+            Err(PathFdError::OpenCall { source, .. }) if is_an_answer(&source) => {}
+            Err(error) => missed.push(printable(&error.to_string())),
+        }
+    }
     // Errors are kernels without the one or the other.
-    let _ = confine_files(roots);
+    let _ = confine_files(rules);
     let _ = confine_calls();
+    missed
 }
 
-fn confine_files(roots: &[PathBuf]) -> Result<(), RulesetError> {
+fn is_an_answer(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
+}
+
+fn confine_files(rules: Vec<PathBeneath<PathFd>>) -> Result<(), RulesetError> {
     Ruleset::default()
         .handle_access(AccessFs::from_write(ABI::V3) | AccessFs::Execute)?
         .create()?
-        .add_rules(path_beneath_rules(roots, AccessFs::MakeDir))?
+        .add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?
         .restrict_self()
         .map(drop)
 }

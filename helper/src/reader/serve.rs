@@ -24,8 +24,12 @@ const LONGEST_REQUEST: usize = 1 << 17;
 /// If there is no socket, or no question on it: started by hand.
 pub fn serve() -> Result<(), Errno> {
     let request = receive()?;
-    confine(&request.roots);
-    let (reply, directory) = reply_to(&request);
+    let missed = confine(&request.roots);
+    let (mut reply, directory) = reply_to(&request);
+    if let (Finding::Refused(why), Some(root)) = (&mut reply.finding, missed.first()) {
+        // May be why: what cannot be looked at is not written to.
+        why.push_str(&format!("; before that, it {root}"));
+    }
     send(&reply, directory.as_ref())
 }
 

@@ -7,8 +7,10 @@
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{null, null_mut};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -487,15 +489,8 @@ fn restore_signals(before: &libc::sigset_t) {
 /// waits for a dead file server is left to the first process, which reaps it
 /// when the server allows.
 pub(super) fn end(child: &Child) {
-    const SHORT_MILLISECONDS: libc::c_int = 200;
-    let mut poll = libc::pollfd {
-        fd: child.pidfd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: the descriptor is open, the structure valid, the status not asked
-    // for. __WALL, as the child has no exit signal; nobody else finds it, so
-    // its number is still its own.
+    const MOMENTS: u32 = 200;
+    // SAFETY: the descriptor is open.
     unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
@@ -503,8 +498,29 @@ pub(super) fn end(child: &Child) {
             libc::SIGKILL,
             null::<u8>(),
             0,
-        );
-        libc::poll(&raw mut poll, 1, SHORT_MILLISECONDS);
-        libc::waitpid(child.pid, null_mut(), libc::WNOHANG | libc::__WALL);
+        )
+    };
+    for _ in 0..MOMENTS {
+        wait_a_moment(child.pidfd.as_fd());
+        // SAFETY: the status is not asked for. __WALL, as the child has no exit
+        // signal; nobody else finds it, so its number is still its own.
+        if unsafe { libc::waitpid(child.pid, null_mut(), libc::WNOHANG | libc::__WALL) } != 0 {
+            return;
+        }
+    }
+}
+
+/// Until it is dead, a millisecond at most. The caller may get a signal at any
+/// time, and the kernel may lack memory: neither is to leave a child behind.
+fn wait_a_moment(pidfd: BorrowedFd) {
+    const MOMENT: Duration = Duration::from_millis(1);
+    let mut poll = libc::pollfd {
+        fd: pidfd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one valid structure.
+    if unsafe { libc::poll(&raw mut poll, 1, 1) } < 0 {
+        sleep(MOMENT);
     }
 }

@@ -1,5 +1,6 @@
 //! Which files privileged programs read.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::{Advisory, below};
@@ -89,20 +90,28 @@ const UNITS: &[(&str, Kind)] = &[
 
 const PROFILES: &[(&str, Kind)] = &[("/etc/apparmor.d", Kind::Text)];
 
+/// What is at a place.
+pub(super) struct Found {
+    /// A file, or nothing any more.
+    pub(super) path: PathBuf,
+    /// It is a directory, and could not be listed.
+    pub(super) unlisted: Option<io::Error>,
+}
+
 /// Every file that is there now, directories replaced by their files.
-pub(super) fn places(root: &Path) -> Vec<(PathBuf, Kind)> {
+pub(super) fn places(root: &Path) -> Vec<(Found, Kind)> {
     files_at(root, PLACES)
 }
 
 /// The same, of files that no login depends on.
-pub(super) fn advisory_places(root: &Path, of: Advisory) -> Vec<(PathBuf, Kind)> {
+pub(super) fn advisory_places(root: &Path, of: Advisory) -> Vec<(Found, Kind)> {
     match of {
         Advisory::SystemdUnits => files_at(root, UNITS),
         Advisory::AppArmorProfiles => files_at(root, PROFILES),
     }
 }
 
-fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(PathBuf, Kind)> {
+fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(Found, Kind)> {
     places
         .iter()
         .flat_map(|(place, kind)| {
@@ -114,7 +123,7 @@ fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(PathBuf, Kind)> {
 
 /// A path that an included file or directory is named by; the linker's may have
 /// a `*` in its last component.
-pub(super) fn expand(path: &Path) -> Vec<PathBuf> {
+pub(super) fn expand(path: &Path) -> Vec<Found> {
     let pattern = path
         .file_name()
         .and_then(|name| name.to_str())
@@ -123,8 +132,9 @@ pub(super) fn expand(path: &Path) -> Vec<PathBuf> {
         (Some((start, end)), Some(directory)) => files_of(directory)
             .into_iter()
             .filter(|file| {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
-                name.starts_with(start) && name.ends_with(end)
+                let name = file.path.file_name().unwrap_or_default();
+                let name = name.to_string_lossy();
+                file.unlisted.is_some() || (name.starts_with(start) && name.ends_with(end))
             })
             .collect(),
         _ => files_of(path),
@@ -132,7 +142,7 @@ pub(super) fn expand(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The place itself if it is a file, else the files in it.
-fn files_of(place: &Path) -> Vec<PathBuf> {
+fn files_of(place: &Path) -> Vec<Found> {
     let mut files = Vec::new();
     collect(place, DEEPEST, &mut files);
     files
@@ -141,19 +151,31 @@ fn files_of(place: &Path) -> Vec<PathBuf> {
 /// Deeper than this nobody nests a configuration, and no loop of links goes on.
 const DEEPEST: usize = 4;
 
-fn collect(place: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    let entries = if depth == 0 {
-        None
-    } else {
-        std::fs::read_dir(place).ok()
-    };
-    let Some(entries) = entries else {
-        files.push(place.to_owned());
+fn collect(place: &Path, depth: usize, files: &mut Vec<Found>) {
+    if depth == 0 && place.is_dir() {
         return;
-    };
-    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    for entry in entries {
-        collect(&entry, depth.saturating_sub(1), files);
     }
+    let unlisted = match list(place) {
+        Ok(mut entries) => {
+            entries.sort();
+            for entry in entries {
+                collect(&entry, depth.saturating_sub(1), files);
+            }
+            return;
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound) => {
+            None
+        }
+        Err(error) => Some(error),
+    };
+    files.push(Found {
+        path: place.to_owned(),
+        unlisted,
+    });
+}
+
+fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! Every system call of a session, failing and killed at.
 
+use std::env;
 use std::time::Duration;
 
 use tests::{ENTER, LEAVE, Machine, machine_or_skip};
@@ -43,11 +44,19 @@ const WAYS: [&str; 13] = [
 
 /// Goes these ways, one after the other, and prints what came of it.
 fn run(machine: &Machine, attempt: &str, ways: &[&str]) {
+    let chosen = env::var("FAULTS_WAYS").ok();
+    let wanted = |way: &&&str| {
+        chosen
+            .as_ref()
+            .is_none_or(|it| it.split(' ').any(|it| it == **way))
+    };
+    let ways: Vec<&str> = ways.iter().filter(wanted).copied().collect();
     let (mut injections, mut broken) = (0_usize, Vec::new());
-    for way in ways {
+    for way in &ways {
         let output = machine.run_within(LIMIT, &format!("pam-faults {attempt} {way}"));
         for line in output.ok().lines() {
             if line.starts_with("violation:") {
+                eprintln!("{attempt}: {line}");
                 broken.push(line.to_owned());
             } else if line.starts_with(way) {
                 eprintln!("{attempt}: {line}");
@@ -62,7 +71,7 @@ fn run(machine: &Machine, attempt: &str, ways: &[&str]) {
         "{violations} violations:\n{}",
         broken.join("\n")
     );
-    assert!(injections > 50 * ways, "only {injections} injections");
+    assert!(injections >= 50 * ways, "only {injections} injections");
 }
 
 /// The number right before a word.
@@ -89,7 +98,8 @@ mod long {
     use super::*;
 
     /// So many of them read a hundred files of the host's, for which the same few
-    /// lines make a thousand calls.
+    /// lines make a thousand calls: of those the first, the middle and the last
+    /// get every error, and each other one.
     const READING: usize = 4;
 
     #[test]
@@ -98,7 +108,7 @@ mod long {
         set_up(&machine);
         let (other, reading) = WAYS.split_at(WAYS.len() - READING);
         run(&machine, "errors all", other);
-        run(&machine, "errors each", reading);
+        run(&machine, "errors distinct", reading);
     }
 
     #[test]

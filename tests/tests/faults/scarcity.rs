@@ -59,7 +59,7 @@ fn lacks(machine: &Machine, what: &str, by: &str, end: End) {
             assert!(log.iter().any(|it| it.contains(why)), "{what}: {log:#?}");
         }
     }
-    eprintln!("{what}: {end:?}, in {took:?}");
+    eprintln!("scarcity: {what}: {end:?}, in {took:.1?}");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_run_that_is_full_read_only_or_gone_locks_nobody_out() {
             ["alice:/nix", "root:/"].contains(&seen(&output)),
             "{what}: {output}"
         );
-        eprintln!("{what}: {}", seen(&output));
+        eprintln!("scarcity: {what}: {}", seen(&output));
     }
     // The same for everybody.
     let only = |made: &str| {
@@ -295,7 +295,10 @@ fn a_log_that_is_stuck_holds_up_nobody_for_long() {
     let output = machine.run_within(PATIENCE, &format!("pam-host host alice -- {LOOK}"));
     assert_eq!(output.status, Status::Exited(0), "{output}");
     assert_eq!(seen(&output), "alice:/nix", "{output}");
-    eprintln!("a log that is stuck: a login in {:?}", begun.elapsed());
+    eprintln!(
+        "scarcity: a log that is stuck: Own, in {:.1?}",
+        begun.elapsed()
+    );
     drop(stuck);
     machine
         .run("rm -f /dev/log; mv /dev/log.before /dev/log")
@@ -309,11 +312,13 @@ fn a_system_without_a_log_locks_nobody_out() {
     set_up(&machine);
     machine.run("mv /dev/log /dev/log.before").ok();
     assert_eq!(login(&machine, "exec"), "alice:/nix");
+    eprintln!("scarcity: no log: Own");
     // A socket that nobody listens at.
     machine
         .run("perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un(\"/dev/log\"))'")
         .ok();
     assert_eq!(login(&machine, "exec"), "alice:/nix");
+    eprintln!("scarcity: a log that nobody reads: Own");
     // One of the old kind.
     machine.run("rm /dev/log").ok();
     let old = machine.spawn(
@@ -322,6 +327,7 @@ fn a_system_without_a_log_locks_nobody_out() {
     );
     machine.wait_until("the old kind to listen", || machine.exists("/dev/log"));
     assert_eq!(login(&machine, "exec"), "alice:/nix");
+    eprintln!("scarcity: a log of the old kind: Own");
     drop(old);
     machine
         .run("rm -f /dev/log; mv /dev/log.before /dev/log")

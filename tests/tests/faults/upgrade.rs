@@ -26,6 +26,7 @@ fn sessions_outlive_an_upgrade_and_share_their_nix_with_later_ones() {
     let inside = format!("nsenter -t {} -m", before.process);
     let root = machine.run(&format!("{inside} su -c '{PROBE} /srv/common/root || :'"));
     assert!(root.ok().contains(&host.namespace), "{root}");
+    eprintln!("upgrade: replaced 5 times under a session: later ones join it, and it leaves");
 }
 
 /// Half an upgrade: the module is there, and the reader is not yet.
@@ -44,6 +45,7 @@ fn a_login_in_the_middle_of_an_upgrade_goes_on() {
         .ok();
     let after = machine.where_ssh_leads("alice");
     assert_eq!(after.owner(), machine.uid("alice").to_string());
+    eprintln!("upgrade: half done: a login goes on without, and says so");
 }
 
 /// Text of another version in the same place, and another version's place.
@@ -77,6 +79,7 @@ fn a_registry_of_another_format_is_left_alone() {
         );
     }
     assert!(machine.exists("/run/nix-ns/0/file"));
+    eprintln!("upgrade: a registry of another format: left alone, not joined");
 }
 
 #[test]
@@ -100,6 +103,7 @@ fn an_uninstall_leaves_sessions_in_peace_and_locks_nobody_out() {
     drop(stays);
     machine.run("rm -rf /run/nix-ns").ok();
     assert_eq!(machine.where_ssh_leads("alice").namespace, host.namespace);
+    eprintln!("upgrade: uninstalled under a session: it stays, and nobody is locked out");
 }
 
 /// Replaced all the while.
@@ -117,6 +121,7 @@ fn nobody_is_refused_while_files_are_replaced() {
     }
     drop(replacing);
     assert_eq!(leftovers(&machine), "");
+    eprintln!("upgrade: replaced without end: 60 of 60 logins right");
 }
 
 fn leftovers(machine: &Machine) -> String {

@@ -5,6 +5,8 @@
 //! `pam-soak`, in the machine. A sequence that goes wrong is made shorter as
 //! long as it goes wrong, and printed with the seed.
 
+mod driver;
+mod kills;
 mod model;
 mod sessions;
 
@@ -16,7 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use tests::{ENTER, LEAVE, Machine, machine_or_skip};
 
 use model::Step;
-use sessions::{Counts, Sessions};
+use sessions::Sessions;
 
 /// As many as a machine with a queue of its own has.
 const USERS: u32 = 200;
@@ -30,14 +32,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Until this many sessions were opened.
 fn soak(sessions: u64) {
     let machine = machine_or_skip!();
-    set_up(&machine);
-    let seed: u64 = env::var("SOAK_SEED").map_or_else(
-        |_| Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id()) << 20,
-        |seed| seed.parse().expect("SOAK_SEED is a number"),
-    );
+    set_up(&machine, USERS);
+    let (seed, bytes) = seed();
     eprintln!("soak: seed {seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         cases: u32::MAX,
         failure_persistence: None,
@@ -49,7 +46,7 @@ fn soak(sessions: u64) {
     let sessions_of = std::cell::RefCell::new(Sessions::start(&machine, USERS));
     // Before anything is measured: caches fill up once.
     sessions_of.borrow_mut().warm_up();
-    let before = Counts::of(&machine);
+    let before = sessions_of.borrow_mut().counts();
     let begun = Instant::now();
     let mut shown = 0;
     let strategy = steps();
@@ -70,7 +67,7 @@ fn soak(sessions: u64) {
             eprintln!(
                 "soak: {done}, {:?}, {}",
                 begun.elapsed(),
-                Counts::of(&machine)
+                sessions_of.borrow_mut().counts()
             );
         }
         if done.opened >= sessions {
@@ -78,18 +75,28 @@ fn soak(sessions: u64) {
         }
     }
     let done = sessions_of.borrow().tally;
-    drop(sessions_of);
-    let after = Counts::of(&machine);
+    let after = sessions_of.borrow_mut().counts();
     eprintln!("soak: {done}, in {:?}, 0 wrong", begun.elapsed());
     eprintln!("soak: before: {before}");
     eprintln!("soak: after: {after}");
     after.assert_flat(&before);
 }
 
-fn set_up(machine: &Machine) {
+/// Where all chance comes from: a number, and what it is for the generator.
+fn seed() -> (u64, [u8; 32]) {
+    let seed: u64 = env::var("SOAK_SEED").map_or_else(
+        |_| Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id()) << 20,
+        |seed| seed.parse().expect("SOAK_SEED is a number"),
+    );
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    (seed, bytes)
+}
+
+fn set_up(machine: &Machine, users: u32) {
     machine.install_module();
     machine.install_program("pam-soak");
-    machine.nix_users(USERS);
+    machine.nix_users(users);
     let usual = "session required pam_permit.so";
     machine.pam("soak", &[LEAVE, usual, ENTER]);
     machine.pam("soak-enter", &[usual, ENTER]);

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 
-use tests::{Background, Machine};
+use tests::Machine;
 
+use crate::driver::Driver;
 use crate::model::{Model, Namespace, Place, Step, Wish};
 
 /// More processes than this, and the oldest ends.
@@ -29,9 +28,7 @@ pub struct Tally {
 /// A machine's sessions.
 pub struct Sessions<'machine> {
     machine: &'machine Machine,
-    _driver: Background<'machine>,
-    words: UnixStream,
-    answers: BufReader<UnixStream>,
+    driver: Driver<'machine>,
     users: Vec<String>,
     host: String,
     model: Model,
@@ -44,16 +41,9 @@ pub struct Sessions<'machine> {
 
 impl<'machine> Sessions<'machine> {
     pub fn start(machine: &'machine Machine, users: u32) -> Self {
-        let mut driver = machine.spawn("exec pam-soak");
-        driver.until_it_says("listens");
-        let socket = format!("/proc/{}/root/run/soak.sock", machine.init());
-        let words = UnixStream::connect(socket).expect("it listens");
-        let answers = BufReader::new(words.try_clone().expect("descriptors are left"));
         let mut sessions = Self {
             machine,
-            _driver: driver,
-            words,
-            answers,
+            driver: Driver::start(machine),
             users: (0..users).map(|user| format!("user{user}")).collect(),
             host: String::new(),
             model: Model::default(),
@@ -256,15 +246,8 @@ impl<'machine> Sessions<'machine> {
             return Err(format!("session {session}: {found}"));
         };
         let answer = self.model.answer(namespace).ok_or("no such namespace")?;
-        let directory = format!(
-            "/proc/{}/root/home/{}/{}",
-            self.machine.init(),
-            self.users[answer.user as usize],
-            answer.directory
-        );
-        let directory = fs::metadata(&directory)
-            .map_err(|error| format!("{directory}: {error}"))
-            .map(|it| format!("{}:{}", it.dev(), it.ino()))?;
+        let user = &self.users[answer.user as usize];
+        let directory = identity(self.machine, &format!("/home/{user}/{}", answer.directory));
         if marked != "true" || nix != directory {
             return Err(format!(
                 "session {session} should be on {answer:?}, and is at {found}"
@@ -297,12 +280,22 @@ impl<'machine> Sessions<'machine> {
     }
 
     fn say(&mut self, line: &str) -> String {
-        writeln!(self.words, "{line}").expect("it listens");
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("it answers");
-        assert!(answer.ends_with('\n'), "pam-soak is gone, after {line}");
-        answer.trim_end().to_owned()
+        self.driver.say(line)
     }
+
+    /// What there is now.
+    pub fn counts(&mut self) -> Counts {
+        Counts::of(self.machine, &mut self.driver)
+    }
+}
+
+/// Which file is at a path of the machine's, as `pam-soak` says it.
+pub fn identity(machine: &Machine, path: &str) -> String {
+    let path = format!("/proc/{}/root{path}", machine.init());
+    fs::metadata(&path).map_or_else(
+        |error| format!("{path}: {error}"),
+        |it| format!("{}:{}", it.dev(), it.ino()),
+    )
 }
 
 /// What must not grow.
@@ -310,12 +303,14 @@ impl<'machine> Sessions<'machine> {
 pub struct Counts {
     mounts: usize,
     processes: usize,
+    descriptors: usize,
     entries: usize,
     slab: BTreeMap<String, u64>,
 }
 
 impl Counts {
-    pub fn of(machine: &Machine) -> Self {
+    /// With nobody logged in.
+    pub fn of(machine: &Machine, driver: &mut Driver) -> Self {
         let entries = machine.run("find /run/nix-ns -mindepth 1 | wc -l");
         let slab = fs::read_to_string("/proc/slabinfo").unwrap_or_default();
         let slab = slab.lines().filter_map(|line| {
@@ -327,6 +322,7 @@ impl Counts {
         Self {
             mounts: machine.mount_table().lines().count(),
             processes: machine.processes().len(),
+            descriptors: driver.descriptors(),
             entries: entries.ok().parse().expect("a number"),
             slab: slab.collect(),
         }
@@ -337,6 +333,7 @@ impl Counts {
     pub fn assert_flat(&self, before: &Self) {
         assert_eq!(self.mounts, before.mounts, "mounts of the host");
         assert!(self.processes <= before.processes, "{self} after {before}");
+        assert_eq!(self.descriptors, before.descriptors, "descriptors");
         assert!(
             self.entries <= before.entries + 200,
             "{self} after {before}"
@@ -348,8 +345,8 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} mounts, {} processes, {} entries of the registry",
-            self.mounts, self.processes, self.entries
+            "{} mounts, {} processes, {} descriptors, {} entries of the registry",
+            self.mounts, self.processes, self.descriptors, self.entries
         )?;
         self.slab
             .iter()

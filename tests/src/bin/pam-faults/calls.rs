@@ -71,7 +71,8 @@ pub fn kind(number: c_long) -> Option<Kind> {
         libc::SYS_read => ("read", READ),
         libc::SYS_pread64 => ("pread64", READ),
         libc::SYS_readv => ("readv", READ),
-        libc::SYS_getdents64 => ("getdents64", &[EIO, ENOENT, ENOMEM]),
+        // ENOENT is none: the directory is gone, and nothing is in it.
+        libc::SYS_getdents64 => ("getdents64", &[EIO, ENOMEM]),
         libc::SYS_lseek => ("lseek", &[EINVAL, ESPIPE]),
         libc::SYS_getcwd => ("getcwd", &[EACCES, ENOENT, ENOMEM]),
         libc::SYS_chdir => ("chdir", &[EACCES, EIO, ENOENT, ENOMEM]),

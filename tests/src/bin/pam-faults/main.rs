@@ -2,7 +2,7 @@
 //! their system calls failing, or with the process killed there.
 //!
 //! ```text
-//! pam-faults errors|kills all|each|some [WAY...]
+//! pam-faults errors|kills all|distinct|some [WAY...]
 //! ```
 //!
 //! Started by root, in a throw-away machine with the users alice, bob and carol
@@ -58,8 +58,9 @@ enum Attempt {
 enum Extent {
     /// Every error of every call.
     All,
-    /// Every call, with one of its errors, each time another.
-    Each,
+    /// Every error of every distinct call, see [`distinct`]; every other call with
+    /// one of its errors, each time another.
+    Distinct,
     /// So many calls, the same way.
     Some,
 }
@@ -68,6 +69,7 @@ enum Extent {
 #[derive(Debug, Default)]
 struct Tally {
     spots: usize,
+    thorough: usize,
     kinds: BTreeSet<&'static str>,
     tried: usize,
     missed: usize,
@@ -79,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let [attempt, extent, ways @ ..] = &words[..] else {
-        return Err("pam-faults errors|kills all|each|some [WAY...]".into());
+        return Err("pam-faults errors|kills all|distinct|some [WAY...]".into());
     };
     let attempt = match *attempt {
         "errors" => Attempt::Errors,
@@ -88,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let extent = match *extent {
         "all" => Extent::All,
-        "each" => Extent::Each,
+        "distinct" => Extent::Distinct,
         "some" => Extent::Some,
         other => return Err(format!("{other}?").into()),
     };
@@ -117,7 +119,7 @@ fn try_way(name: &'static str, attempt: Attempt, extent: Extent, log: &Log) -> i
     let known = Known::look();
     let way = Way::prepare(name)?;
     let mut tally = Tally::default();
-    let spots = record(&way, &known, log, &mut tally)?;
+    let (order, spots) = record(&way, &known, log, &mut tally)?;
     for violation in &tally.violations {
         print(&format!("violation: {name}: {violation}"));
     }
@@ -125,15 +127,21 @@ fn try_way(name: &'static str, attempt: Attempt, extent: Extent, log: &Log) -> i
     let host = Host::look()?;
     let stride = match extent {
         Extent::Some => spots.len().div_ceil(SOME),
-        Extent::All | Extent::Each => 1,
+        Extent::All | Extent::Distinct => 1,
     };
+    let thorough = match extent {
+        Extent::All => spots.keys().copied().collect(),
+        Extent::Distinct => distinct(&order),
+        Extent::Some => BTreeSet::new(),
+    };
+    tally.thorough = thorough.len();
     for (number, (&spot, &kind)) in spots.iter().enumerate() {
         tally.kinds.insert(kind.name);
         if number % stride != 0 {
             continue;
         }
         let errors = match attempt {
-            Attempt::Errors if extent == Extent::All => kind.errors,
+            Attempt::Errors if thorough.contains(&spot) => kind.errors,
             Attempt::Errors => {
                 let turn = number.checked_rem(kind.errors.len());
                 turn.and_then(|turn| kind.errors.get(turn..=turn))
@@ -165,7 +173,7 @@ fn record(
     known: &Known,
     log: &Log,
     tally: &mut Tally,
-) -> io::Result<BTreeMap<Spot, Kind>> {
+) -> io::Result<(Vec<Spot>, BTreeMap<Spot, Kind>)> {
     // Once before: what is made once is there then, such as the registry.
     for _ in 0..2 {
         way.again()?;
@@ -173,11 +181,15 @@ fn record(
     }
     way.again()?;
     log.lines();
+    let mut order = Vec::new();
     let mut spots = BTreeMap::new();
     let mut strange = BTreeSet::new();
     let outcome = case::run(way.session, |spot, call| {
         match calls::kind(call.number) {
-            Some(kind) => drop(spots.insert(spot, kind)),
+            Some(kind) => {
+                order.push(spot);
+                spots.insert(spot, kind);
+            }
             None => drop(strange.insert(call.number)),
         }
         Answer::Kernels
@@ -192,7 +204,33 @@ fn record(
             .violations
             .push(format!("with nothing failing: {other:?}")),
     }
-    Ok(spots)
+    Ok((order, spots))
+}
+
+/// Of a login that reads a hundred files of the host's, a few lines make a
+/// thousand calls. Calls of the same name that the same process makes between
+/// the same others, three before and three after, are taken for the same line's:
+/// of those the first, the middle and the last.
+fn distinct(order: &[Spot]) -> BTreeSet<Spot> {
+    const AROUND: usize = 3;
+    let mut chosen = BTreeSet::new();
+    for role in [Role::Host, Role::Between, Role::Reader] {
+        let calls: Vec<Spot> = order.iter().filter(|it| it.role == role).copied().collect();
+        let names: Vec<&str> = calls.iter().map(|it| it.name).collect();
+        let mut alike: BTreeMap<_, Vec<Spot>> = BTreeMap::new();
+        for (place, &call) in calls.iter().enumerate() {
+            let before = &names[place.saturating_sub(AROUND)..place];
+            let after = &names[place + 1..names.len().min(place + 1 + AROUND)];
+            alike
+                .entry((before, call.name, after))
+                .or_default()
+                .push(call);
+        }
+        for group in alike.values() {
+            chosen.extend([0, group.len() / 2, group.len() - 1].map(|it| group[it]));
+        }
+    }
+    chosen
 }
 
 fn try_spot(
@@ -262,9 +300,10 @@ impl Tally {
     fn words(&self) -> String {
         let fate = |fate| self.fates.get(&fate).copied().unwrap_or_default();
         format!(
-            "{} system calls of {} kinds, {} injections ({} unharmed, {} apart, {} without /nix, {} stopped, {} aborted), {} not reached, {} violations",
+            "{} system calls of {} kinds, {} of them thoroughly, {} injections ({} unharmed, {} apart, {} without /nix, {} stopped, {} aborted), {} not reached, {} violations",
             self.spots,
             self.kinds.len(),
+            self.thorough,
             self.tried,
             fate(Fate::Unharmed),
             fate(Fate::Apart),
@@ -278,6 +317,7 @@ impl Tally {
 
     fn add(&mut self, other: Self) {
         self.spots += other.spots;
+        self.thorough += other.thorough;
         self.kinds.extend(other.kinds);
         self.tried += other.tried;
         self.missed += other.missed;
