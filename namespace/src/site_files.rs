@@ -68,10 +68,7 @@ impl SiteFiles {
             silent: fingerprint
                 .filter(|it| says_nothing && settled(it))
                 .or(memory.silent),
-            login_uids: login_defs
-                .filter(settled)
-                .map(|it| (it, login_uids))
-                .or(memory.login_uids),
+            login_uids: login_defs.filter(settled).map(|it| (it, login_uids)),
         };
         if learnt != memory {
             // Not to remember costs time at the next login, nothing else.

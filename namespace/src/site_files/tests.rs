@@ -8,6 +8,7 @@ use config::Error;
 
 use super::*;
 use crate::kernel::recorder::Recorder;
+use crate::record::tests::changes_of_one_byte;
 
 const DIRECTORY: &str = "/run/nix-ns/1";
 const FILE: &str = "/etc/nix-ns/config.toml";
@@ -77,17 +78,18 @@ fn what_is_written_down_is_read_back_and_nothing_else() {
     for memory in parts {
         let text = memory.to_text().into_string().unwrap();
         assert_eq!(Memory::parse(&text), Some(memory));
-        for other in [
-            text.replace("nix-ns/1", "nix-ns/2"),
-            text.replace("silent=", "silent=+"),
-            text.replace("min=", "min=0"),
-            text.replace("max=", "max=4294967296"),
-            format!("{text} "),
-            text[..text.len() - 1].replace("max=6000", "max="),
-        ] {
-            let read = Memory::parse(&other);
-            assert!(read.is_none() || read == Some(memory), "{other}");
+    }
+    let text = memory().to_text().into_string().unwrap();
+    for changed in changes_of_one_byte(text.as_bytes()) {
+        let Ok(changed) = String::from_utf8(changed) else {
+            continue;
+        };
+        if let Some(read) = Memory::parse(&changed) {
+            assert_eq!(read.to_text(), *changed);
         }
+    }
+    for other in [text.replace("nix-ns/1", "nix-ns/2"), format!("{text} ")] {
+        assert_eq!(Memory::parse(&other), None, "{other}");
     }
 }
 
@@ -101,6 +103,8 @@ fn one_that_says_nothing_is_read_once() {
         assert_eq!(host.silent(), read.fingerprint);
     }
     assert_eq!(host.reads.get(), 1);
+    let written = |call: &&String| call.starts_with("symlinkat");
+    assert_eq!(host.recorder.calls().iter().filter(written).count(), 1);
 }
 
 #[test]
@@ -153,6 +157,27 @@ fn what_was_changed_just_now_is_not_remembered() {
         assert_eq!(host.silent(), None, "{now}");
     }
     host.read_at(CHANGED + A_WHILE);
+    assert!(host.silent().is_some());
+}
+
+/// Of this machine's own `login.defs`, which was changed long after 1970.
+#[test]
+fn a_login_defs_that_was_changed_just_now_is_not_remembered() {
+    let host = Host::whose_site_says(SILENT);
+    let remembered = || Memory::recall(&host.recorder).and_then(|memory| memory.login_uids);
+    host.read_at(CHANGED + A_WHILE);
+    assert_eq!(remembered(), None);
+    host.read_at(LATER);
+    let (range, file) = UidRange::read_login_defs_of().unwrap();
+    assert_eq!(remembered(), file.map(|file| (file, range)));
+}
+
+#[test]
+fn what_a_killed_login_left_is_in_nobodys_way() {
+    let host = Host::whose_site_says(SILENT);
+    host.recorder
+        .put_link(DIRECTORY, NEW, OsStr::new("anything"));
+    host.read_at(LATER);
     assert!(host.silent().is_some());
 }
 
