@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -350,7 +351,7 @@ fn a_namespace_that_a_user_made_is_not_joined() {
     let marked = machine.run(&format!(
         "nsenter -t {process} -U -m ln -s '{forged}' /run/nix-ns/self/namespace && \
          cd {} && rm -f {name} session.* && ln -s '{forged}' {name} && \
-         ln -s 1 session.{id}.{process}",
+         ln -s $(cut -d ' ' -f 22 /proc/{process}/stat) session.{id}.{process}",
         registry_of(&machine, &quiet.alice)
     ));
     marked.ok();
@@ -952,18 +953,29 @@ fn field(record: &str, key: &str) -> String {
 fn number_of_namespace(machine: &Machine, process: u32) -> String {
     let path = format!("/proc/{}/root/proc/{process}/ns/mnt", machine.init());
     let namespace = File::open(path).expect("it lives");
-    let id = kernel::namespace_id(namespace.as_fd());
-    format!("u{}", id.expect("the kernel numbers them"))
+    kernel::namespace_id(namespace.as_fd()).map_or_else(
+        |_| {
+            let file = namespace.metadata().expect("it is open");
+            format!("i{}", file.ino())
+        },
+        |id| format!("u{id}"),
+    )
 }
 
 /// How the registry writes the number of the mount on `/nix` of a process.
 fn number_of_nix(machine: &Machine, process: u32) -> String {
-    // include/uapi/linux/stat.h
+    // include/uapi/linux/stat.h; the second since Linux 6.8.
+    const STATX_MNT_ID: u32 = 0x1000;
     const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
     let path = format!("/proc/{}/root/proc/{process}/root/nix", machine.init());
     let path = CString::new(path).expect("no NUL in it");
-    let nix = kernel::statx(&path, 0, STATX_MNT_ID_UNIQUE).expect("it is there");
-    format!("u{}", nix.stx_mnt_id)
+    let nix = kernel::statx(&path, 0, STATX_MNT_ID | STATX_MNT_ID_UNIQUE).expect("it is there");
+    let kind = if nix.stx_mask & STATX_MNT_ID_UNIQUE == 0 {
+        'r'
+    } else {
+        'u'
+    };
+    format!("{kind}{}", nix.stx_mnt_id)
 }
 
 fn namespaces_have_unique_numbers() -> bool {
