@@ -150,7 +150,12 @@ fn furnish(
 fn attach(kernel: &dyn Kernel, tree: &Tree, point: &Path) -> Called<()> {
     kernel.attach(tree.mount.as_fd(), point)?;
     match tree.pending {
-        Some(flags) => kernel.remount(point, flags),
+        // Cut off from the user's home, it is not shared with namespaces made in here
+        // yet, as it would be had it been cut off before.
+        Some(flags) => {
+            kernel.remount(point, flags)?;
+            kernel.set_propagation(Propagation::Shared)
+        }
         None => Ok(()),
     }
 }

@@ -1,6 +1,8 @@
 //! What older kernels lack, taken away from the one that runs (strace answers in
 //! its place). The real ones are another test's business.
 
+use std::collections::BTreeSet;
+
 use tests::{Machine, machine_or_skip};
 
 /// `mount_setattr` is of Linux 5.12.
@@ -32,6 +34,27 @@ fn without_mount_setattr_the_flags_are_set_after_attaching() {
         session.contains(" /run/nix-ns/self ro,nosuid,nodev,noexec,"),
         "{session}"
     );
+}
+
+/// A group of its own: mounts of a namespace made in the session arrive, and none
+/// of the home's.
+#[test]
+fn without_mount_setattr_it_is_shared_with_nobody_outside() {
+    let machine = machine_or_skip!();
+    machine_of_alice(&machine);
+    let groups = |mounts: &str| -> BTreeSet<String> {
+        let words = mounts.split_whitespace();
+        words
+            .filter(|word| word.starts_with("shared:") || word.starts_with("master:"))
+            .map(|word| word.replace("master:", "shared:"))
+            .collect()
+    };
+    let session = flags_of_nix(&machine);
+    let nix = session.lines().find(|line| line.contains(" /nix "));
+    let nix = groups(nix.expect("it is there"));
+    assert_eq!(nix.len(), 1, "{session}");
+    let outside = groups(machine.run("cat /proc/self/mountinfo").ok());
+    assert!(nix.is_disjoint(&outside), "{nix:?} is one of {outside:?}");
 }
 
 #[test]
