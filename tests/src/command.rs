@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, pipe2};
 
-use crate::{Machine, Output, Status};
+use crate::{Machine, Output, Status, at_this_pace};
 
 /// Where programs are looked for, for root as for users.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -123,7 +123,7 @@ impl Background<'_> {
     /// When it ends, or the time passes, without.
     #[track_caller]
     pub fn until_it_says_within(&mut self, limit: Duration, text: &str) {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + at_this_pace(limit);
         loop {
             // Asked first: what it printed before it ended is read after.
             let ended = self.ended();
@@ -158,7 +158,7 @@ impl Background<'_> {
     /// Waits for the command to end by itself, and kills it when it takes too
     /// long. Does not wait for what it left running in the background.
     pub fn finish_within(mut self, limit: Duration) -> Output {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + at_this_pace(limit);
         loop {
             let ended = self.ended();
             self.listen(GLANCE);

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::{Background, Machine, Output, User};
+use crate::{Background, Machine, Output, User, at_this_pace};
 
 const PRIVATE_KEY: &str = "/root/.ssh/id_ed25519";
 const HOST_KEY: &str = "/etc/ssh/machine_host_key";
@@ -93,7 +93,7 @@ impl Machine {
     /// comes before the file).
     #[track_caller]
     fn wait_for_server(&self) {
-        let deadline = Instant::now() + LISTENING;
+        let deadline = Instant::now() + at_this_pace(LISTENING);
         while !self.exists(PID_FILE) {
             let late = Instant::now() > deadline;
             assert!(!late, "sshd does not listen; log:\n{}", self.log());

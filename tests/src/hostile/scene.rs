@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::words::{check_text, log_bytes};
-use crate::{Background, ENTER, LEAVE, Machine, Output, Status, User};
+use crate::{Background, ENTER, LEAVE, Machine, Output, Status, User, at_this_pace};
 
 /// In every file that only root, or only bob, may read.
 const CANARY: &str = "CANARY";
@@ -312,7 +312,7 @@ impl Scene {
         if login.status != Status::Exited(0) {
             return broken("no login");
         }
-        if took > SOON && !end.may_be_late() {
+        if took > at_this_pace(SOON) && !end.may_be_late() {
             return broken("too late");
         }
         if machine.mount_table() != mounts {
@@ -372,7 +372,7 @@ impl Scene {
         let took = begin.elapsed();
         let store = self.directory("/home/bob/.local/share/nix");
         match seen(&login) {
-            Some(look) if look.nix == store && took < UNDISTURBED => Ok(()),
+            Some(look) if look.nix == store && took < at_this_pace(UNDISTURBED) => Ok(()),
             look => Err(format!("bob got {look:?} after {took:?}: {login}")),
         }
     }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tests::hostile::Family;
-use tests::{Machine, machine_or_skip};
+use tests::{Machine, at_this_pace, machine_or_skip};
 
 const SITE: &str = "[binds]\n\"/run/opengl-driver\" = \"/opt/site/driver\"\n";
 const PREPARE: &str = "umount -ql /opt/site/driver /opt/site /run/opengl-driver; \
@@ -157,7 +157,7 @@ fn is_done_without(machine: &Machine, why: &str) -> Result<(), String> {
     if login.ok() != "alice" {
         return Err(format!("more than her /nix: {login}"));
     }
-    if took > SOON {
+    if took > at_this_pace(SOON) {
         return Err(format!("{took:?}: {login}"));
     }
     let key = "/etc/nix-ns/config.toml: [binds] \"/run/opengl-driver\": ";
