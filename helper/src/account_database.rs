@@ -1,4 +1,4 @@
-//! Accounts and groups, asked of `getent`.
+//! Accounts and groups, asked of `getent` where a file of the system's does not say.
 //!
 //! Static glibc cannot load the plug-ins of the name service switch that
 //! `getpwuid` and its kin need; a static program that calls them crashes. So the
@@ -15,6 +15,8 @@ use config::{Account, printable};
 use nix::unistd::Uid;
 
 use crate::kernel;
+
+mod local;
 
 const GETENT: &str = "/usr/bin/getent";
 
@@ -151,6 +153,9 @@ pub fn is_member(account: &Account, group: &str) -> Result<bool, Error> {
 }
 
 fn passwd(uid: u32) -> Result<(Account, PathBuf), Error> {
+    if let Some(found) = local::find(uid) {
+        return Ok(found);
+    }
     let entry = entry("passwd", &uid.to_string())?.ok_or(Error::NoAccount(uid))?;
     parse_account(&entry)
         .filter(|(account, _)| account.uid == uid)
@@ -268,6 +273,13 @@ fn number(digits: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_and_getent_say_the_same() {
+        let of_files = local::find(0).unwrap();
+        let entry = entry("passwd", "0").unwrap().unwrap();
+        assert_eq!(of_files, parse_account(&entry).unwrap());
+    }
 
     #[test]
     fn root_is_in_every_account_database() {

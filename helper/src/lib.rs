@@ -2,7 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`account_database`] | accounts and groups, asked of `getent` |
+//! | [`account_database`] | accounts and groups, asked of files and `getent` |
 //! | [`bounded`] | work that may hang, or that only a user may do, in a child |
 //! | [`command`] | the subcommands of `nix-ns` |
 //! | [`diagnosis`] | every condition between a user and their `/nix`, checked |

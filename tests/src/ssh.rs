@@ -90,11 +90,12 @@ impl Machine {
     }
 
     /// sshd writes down its number once it listens (sshd.c, `server_listen`
-    /// comes before the file).
+    /// comes before the file), and only then takes the title that it keeps.
     #[track_caller]
     fn wait_for_server(&self) {
         let deadline = Instant::now() + at_this_pace(LISTENING);
-        while !self.exists(PID_FILE) {
+        let listens = || self.processes().iter().any(|it| it.contains("[listener]"));
+        while !self.exists(PID_FILE) || !listens() {
             let late = Instant::now() > deadline;
             assert!(!late, "sshd does not listen; log:\n{}", self.log());
             sleep(Duration::from_millis(2));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::{Background, Machine, User};
+use crate::{Background, Machine, User, at_this_pace};
 
 /// The program that looks around; its last act is to exit with [`EXIT`].
 pub const PROBE: &str = "/usr/local/bin/probe";
@@ -226,10 +226,15 @@ impl Machine {
     /// When it takes longer than that.
     #[track_caller]
     pub fn wait_until_within(&self, limit: Duration, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + at_this_pace(limit);
         while !is_so() {
             let in_time = Instant::now() < deadline;
-            assert!(in_time, "still waiting for {what}; log:\n{}", self.log());
+            assert!(
+                in_time,
+                "still waiting for {what}; processes: {:#?}, log:\n{}",
+                self.processes(),
+                self.log()
+            );
             sleep(Duration::from_millis(5));
         }
     }
