@@ -30,7 +30,7 @@ pub enum Error {
     #[error("the site configuration cannot be used, so nobody gets /nix: {0}")]
     Site(String),
     /// A capability is missing.
-    #[error("{} missing in this process, so no mount namespace can be made: a container or a hardened service? give it the capability, or set `skip` for this service in the site configuration", .0.join(" and "))]
+    #[error("{} missing in this process, so no mount namespace can be made: a container, a hardened service or an AppArmor profile? give it the capability, or set `skip` for this service in the site configuration", .0.join(" and "))]
     MissingCapability(Vec<&'static str>),
     /// A caller with threads that is not known to start the session from the
     /// same one.

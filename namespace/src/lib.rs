@@ -23,8 +23,10 @@
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
 //! [`record`], what is read and written; [`way_back`], which makes "all or
-//! nothing" true; [`error`], every reason not to have `/nix`.
+//! nothing" true; [`error`], every reason not to have `/nix`; [`confinement`], whose
+//! policy may have denied it.
 
+pub mod confinement;
 pub mod environment;
 pub mod error;
 pub mod kernel;

@@ -11,13 +11,11 @@
 //! - [`stack`]: what PAM would run as root with it;
 //! - [`code`]: what the module answers;
 //! - [`report`]: the one log line of a session;
-//! - [`confinement`]: what SELinux or AppArmor holds the process to, if it was denied
 //!   something;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
 
 mod arguments;
 mod code;
-mod confinement;
 mod entry;
 mod environment;
 mod hooks;

@@ -1,10 +1,9 @@
 //! The one log line of a session.
 
-use namespace::{Entered, Error, Left, Opened, Target};
+use namespace::{Entered, Error, Left, Opened, Target, confinement};
 
 use crate::arguments::Arguments;
 use crate::code::Code;
-use crate::confinement;
 use crate::pam::{Pam, Priority};
 
 /// Before the `leave` line would do anything.
@@ -53,6 +52,9 @@ pub(crate) fn no_environment(pam: &Pam, target: &Target, why: &str) {
 
 /// When something is wrong.
 pub(crate) fn log_error(pam: &Pam, priority: Priority, target: &Target, error: &Error) {
-    let hint = confinement::hint(error);
+    let hint = error
+        .is_denied()
+        .then(confinement::hint)
+        .unwrap_or_default();
     pam.log(priority, &format!("no /nix for {target}: {error}{hint}"));
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config::{Participation, printable};
+use namespace::confinement;
 use namespace::kernel::CallFailed;
 use nix::errno::Errno;
 
@@ -111,6 +112,19 @@ pub enum Error {
     /// Another system call failed.
     #[error("{0}")]
     Call(#[from] CallFailed),
+}
+
+impl Error {
+    /// What may have denied it: a security module's policy, if there is one.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let is_denied = match self {
+            Self::Call(failed) => matches!(failed.errno, Errno::EPERM | Errno::EACCES),
+            Self::Namespace(error) => error.is_denied(),
+            _ => false,
+        };
+        is_denied.then(confinement::hint).unwrap_or_default()
+    }
 }
 
 /// A container hides parts of these, and the kernel then allows no new one that

@@ -18,7 +18,7 @@ pub enum Error {
     #[error("/proc/self/exe: {0}")]
     NoSelf(io::Error),
     /// There is no way without privilege, either.
-    #[error("nix-ns enter: {source}{}", setuid.map(|why| format!(" (nor by {PROGRAM}: {why})")).unwrap_or_default())]
+    #[error("nix-ns enter: {source}{}{}", source.hint(), setuid.map(|why| format!(" (nor by {PROGRAM}: {why})")).unwrap_or_default())]
     UserNamespace {
         /// What is in the way.
         source: user_namespace::Error,

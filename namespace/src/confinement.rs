@@ -3,13 +3,9 @@
 
 use std::fs;
 
-use namespace::Error;
-
-/// For the log line: nothing, unless the error may be a policy's doing.
-pub(crate) fn hint(error: &Error) -> String {
-    if !error.is_denied() {
-        return String::new();
-    }
+/// For a line about what was denied, after it: nothing where no policy is in force.
+#[must_use]
+pub fn hint() -> String {
     // SELinux's context, or the name of AppArmor's profile.
     let label = fs::read_to_string("/proc/thread-self/attr/current").unwrap_or_default();
     confined_as(&label).unwrap_or_default()
@@ -17,7 +13,8 @@ pub(crate) fn hint(error: &Error) -> String {
 
 fn confined_as(label: &str) -> Option<String> {
     let label = label.trim_end_matches(['\0', '\n']);
-    if ["", "unconfined"].contains(&label) {
+    let is_confined = !["", "unconfined"].contains(&label) && !label.contains(":unconfined_t:");
+    if !is_confined {
         return None;
     }
     let label = config::printable(label);
@@ -40,6 +37,7 @@ mod tests {
         let said = |label| confined_as(label).unwrap_or_default();
         assert_eq!(said("unconfined\n"), "");
         assert_eq!(said(""), "");
+        assert_eq!(said("unconfined_u:unconfined_r:unconfined_t:s0\0"), "");
         let apparmor = said("sshd (enforce)\n");
         assert!(
             apparmor.contains("AppArmor profile sshd (enforce),"),
