@@ -276,6 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_is_no_empty_file() {
+        let root = system(&[("/file", "x"), ("/directory/file", "x")]);
+        let at = |path: &str| root.path().join(path);
+        assert_eq!(read(&at("file")).unwrap(), b"x");
+        assert_eq!(read(&at("nothing")).unwrap(), b"");
+        assert_eq!(read(Path::new("/dev/null")).unwrap(), b"");
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read(&at("fifo")).unwrap(), b"");
+        for unreadable in ["directory", "file/below"] {
+            assert!(read(&at(unreadable)).is_err(), "{unreadable}");
+        }
+        assert!(link_to_nix(&at("file")).unwrap().is_none());
+        assert!(link_to_nix(&at("nothing")).unwrap().is_none());
+        assert!(link_to_nix(&at("file/below")).is_err());
+    }
+
+    #[test]
     fn every_kind_of_privileged_file_is_read() {
         for file in [
             "etc/profile",
