@@ -193,6 +193,7 @@ mod tests {
             "~/nix",
             "$HOME/nix",
             "/srv/nix",
+            "/srv/build-x/nix",
             "./nix",
             "../nix",
             "/nix.sh",
@@ -241,6 +242,16 @@ mod tests {
             let named = named_files(line.as_bytes(), Kind::Sudoers, Path::new("/etc"));
             assert!(named.is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn blanks_in_quotes_or_after_a_backslash_divide_no_words() {
+        assert_eq!(words(r#"a "b c"d  e\ f"#), ["a", "b cd", "e f"]);
+        assert_eq!(
+            words(r#"@include "/etc/more rules" "#),
+            ["@include", "/etc/more rules"]
+        );
+        assert!(words("  ").is_empty());
     }
 
     #[test]
