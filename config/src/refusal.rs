@@ -56,7 +56,7 @@ impl Refusal {
             Refusal::HostNixNotEmpty => "Uninstall the Nix that is on the host, then empty /nix.",
             Refusal::Nixos => "Do not use nix-ns on NixOS, which itself lives in /nix.",
             Refusal::PrivilegedReference => {
-                "Remove the line that names /nix from that file; a leftover of an uninstalled Nix would run a user's program as root."
+                "Remove the line that names /nix from that file, or let login programs read it (SELinux?): a leftover of an uninstalled Nix would run a user's program as root."
             }
             Refusal::UserFuse => {
                 "Put the store directory on a file system that the administrator mounted, with `source_path`."

@@ -74,7 +74,7 @@ pub(crate) fn check_references(
         None => Ok(()),
         Some(reference) => Err(Error::Host {
             refusal: Some(refusal),
-            reason: format!("a privileged file names /nix ({reference})"),
+            reason: format!("a privileged file names /nix, or cannot be read ({reference})"),
             remedy: refusal.remedy(),
         }),
     }

@@ -116,7 +116,7 @@ fn check_references(scene: &Scene, overridden: &BTreeSet<Refusal>) -> Vec<Findin
         if !scene.is_root && access(&reference.file, nix::unistd::AccessFlags::R_OK).is_err() {
             unread = unread.saturating_add(1);
         } else {
-            let found = format!("a privileged file names /nix ({reference})");
+            let found = format!("a privileged file names /nix, or cannot be read ({reference})");
             findings.push(named(refusal, &found, refusal.remedy(), overridden));
         }
     }
