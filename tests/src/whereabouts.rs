@@ -231,9 +231,9 @@ impl Machine {
             let in_time = Instant::now() < deadline;
             assert!(
                 in_time,
-                "still waiting for {what}; processes: {:#?}, log:\n{}",
-                self.processes(),
-                self.log()
+                "still waiting for {what}; log:\n{}\nprocesses: {:#?}",
+                self.log(),
+                self.processes()
             );
             sleep(Duration::from_millis(5));
         }
