@@ -225,6 +225,22 @@ fn a_thread_that_is_gone_or_elsewhere_is_taken_off() {
     }
 }
 
+/// Without CAP_SYS_PTRACE, or a descriptor to spare, nobody can tell.
+#[test]
+fn a_thread_that_cannot_be_looked_at_stays_registered() {
+    for denied in [Errno::EACCES, Errno::EPERM, Errno::EMFILE] {
+        let recorder = Recorder::new();
+        let registry = registry(&recorder);
+        let namespace = with_session(&recorder, &registry, 300);
+        let before = names(&recorder);
+        recorder.refuse("open ns/mnt", denied);
+        let entries = registry.entries(&recorder).unwrap();
+        // Whether a survivor is found is not what this asks.
+        let _ = registry.open_member(&recorder, &entries, &of(namespace));
+        assert_eq!(names(&recorder), before, "{denied}");
+    }
+}
+
 #[test]
 fn sessions_of_other_namespaces_are_left_alone() {
     let recorder = Recorder::new();
