@@ -349,6 +349,23 @@ fn a_sweep_takes_out_old_elections_of_other_directories_that_nobody_is_in() {
     assert!(swept(other, 1, Some(51)));
 }
 
+/// A login that is killed before it took out whom it superseded leaves both.
+#[test]
+fn a_sweep_takes_out_whoever_was_superseded() {
+    let recorder = Recorder::new();
+    let registry = registry(&recorder);
+    for (namespace, generation) in [(50, 1), (51, 2), (52, 3)] {
+        let record = of(namespace);
+        assert!(
+            registry
+                .elect(&recorder, &record, generation, None)
+                .unwrap()
+        );
+    }
+    registry.sweep(&recorder, record().store).unwrap();
+    assert_eq!(names(&recorder), ["namespace.65024.12.3"]);
+}
+
 #[test]
 fn a_process_that_outlived_its_session_is_found_by_the_number_alone() {
     let recorder = Recorder::new();
