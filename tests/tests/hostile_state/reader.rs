@@ -206,6 +206,9 @@ fn the_reader_cannot_be_made_to_say_anything() {
         let mute = machine.mount_mute("/home/alice/.config");
         let login = machine.spawn("pam-host host alice -- /usr/bin/whose-nix attacked");
         let reader = wait_for(&bench, "^/usr/libexec/nix-ns-reader");
+        family.case(&format!("{target}: bound to its user"), || {
+            is_bound(&bench, &reader)
+        });
         let victim = match target {
             "nix-ns-reader" => reader,
             _ => parent(&bench, &reader),
@@ -229,6 +232,32 @@ fn the_reader_cannot_be_made_to_say_anything() {
         machine.run("umount -l /home/alice/.config").ok();
     }
     family.finish();
+}
+
+/// It is its user for good, and makes no process, no file and no more rights.
+fn is_bound(bench: &Bench, reader: &str) -> Result<(), String> {
+    let found = bench.machine.run(&format!(
+        "grep -hE '^(Uid|Gid|CapPrm|NoNewPrivs|Seccomp|Max processes|Max file size)' \
+         /proc/{reader}/status /proc/{reader}/limits | sed 's/[[:blank:]]\\+/ /g; s/ $//'"
+    ));
+    let alice = bench.uid("alice");
+    let is = |what: &str| format!("{what}: {alice} {alice} {alice} {alice}");
+    let (uid, gid) = (is("Uid"), is("Gid"));
+    let expected = [
+        &uid,
+        &gid,
+        "CapPrm: 0000000000000000",
+        "NoNewPrivs: 1",
+        "Seccomp: 2",
+        "Max file size 0 0 bytes",
+        "Max processes 0 0 processes",
+    ];
+    let lines: Vec<&str> = found.ok().lines().collect();
+    if expected.iter().all(|it| lines.contains(it)) {
+        Ok(())
+    } else {
+        Err(found.stdout)
+    }
 }
 
 /// Tries everything at once, and tells what worked.
