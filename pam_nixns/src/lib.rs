@@ -11,7 +11,6 @@
 //! - [`stack`]: what PAM would run as root with it;
 //! - [`code`]: what the module answers;
 //! - [`report`]: the one log line of a session;
-//!   something;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
 
 mod arguments;
