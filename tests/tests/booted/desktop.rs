@@ -146,13 +146,22 @@ impl Household {
     #[track_caller]
     pub fn stand_up(&self, manager: &Manager) {
         self.has_left_slowly("alice");
-        // A gdm that is stopped while its greeter is starting leaves that behind.
-        let stop = format!(
-            "systemctl stop {} && {{ loginctl terminate-user {} || :; }}",
-            manager.unit, manager.greeter
+        self.bed
+            .run(&format!("systemctl stop {}", manager.unit))
+            .ok();
+        // A gdm that is stopped while its greeter is starting leaves that behind,
+        // and logind ends only what has told it of itself by then.
+        let is_there = format!("pgrep -u {}", manager.greeter);
+        self.insist(
+            "the greeter to leave",
+            || self.bed.run(&is_there).stdout.is_empty(),
+            || {
+                self.bed
+                    .run(&format!("loginctl terminate-user {} || :", manager.greeter))
+                    .ok();
+            },
         );
-        self.bed.run(&stop).ok();
-        self.has_left_slowly(manager.greeter);
+        self.has_left(manager.greeter);
     }
 
     /// Configures a display manager's X server and gives alice and bob a program
