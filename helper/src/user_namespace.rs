@@ -34,7 +34,6 @@ use std::io::Write;
 use caps::{CapSet, Capability};
 use config::Account;
 use namespace::mount_table::MountTable;
-use namespace::{Kernel, Linux};
 use nix::sched::{CloneFlags, unshare};
 
 pub use error::Error;
@@ -44,6 +43,7 @@ use crate::kernel;
 use error::failed;
 use furnishing::Furnishing;
 use identity_map::IdentityMap;
+use namespace::kernel::{Linux, Mounts};
 use nix_here::NixHere;
 use own_store::OwnStore;
 use working_directory::WorkingDirectory;

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use config::{Account, printable};
-use namespace::kernel::{Kernel, Linux};
+use namespace::kernel::{Linux, Tasks};
 use namespace::{Holder, holders, living};
 use nix::unistd::Uid;
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use config::printable;
-use namespace::kernel::{Kernel, Linux, MountFlags, Task};
+use namespace::kernel::{Linux, MountFlags, Namespaces, Task, Tasks};
 use namespace::mount_table::Mount;
 use namespace::place::Place;
 use namespace::record::Record;

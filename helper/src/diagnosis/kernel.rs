@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use namespace::kernel::{Kernel, Linux, MountId, NamespaceId, Task};
+use namespace::kernel::{Files, Linux, MountId, NamespaceId, Namespaces, Task};
 
 use super::{Finding, Scene};
 use crate::kernel::knows_call;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use config::{Fingerprint, Participation, RootSessions, SITE_FILE, ServiceRules, USER_FILE};
-use namespace::kernel::{Kernel, Linux, MountFlags};
+use namespace::kernel::{Files, Linux, MountFlags, Mounts};
 use namespace::mount_table::{Mount, MountTable};
 use namespace::place::Place;
 use namespace::record::Record;

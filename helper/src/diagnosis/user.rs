@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use config::{
     Account, Answer, OwnedFile, Participation, Site, StorePath, USER_FILE, User, WishedPath,
 };
-use namespace::kernel::{Kernel, Linux};
+use namespace::kernel::{Files, Linux, Mounts};
 use namespace::mount_table::{Mount, MountTable};
 use namespace::{CheckedStore, StoreRules};
 use nix::fcntl::{OFlag, open};

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use config::printable;
-use namespace::kernel::{MountFlags, Walk};
+use namespace::kernel::{Files, MountFlags, Mounts, Walk};
 use namespace::mount_table::{Mount, MountTable};
-use namespace::{CheckedStore, Kernel, Linux, NIX};
+use namespace::{CheckedStore, Linux, NIX};
 use nix::mount::{MsFlags, mount};
 
 use super::error::failed;

@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use config::Account;
-use namespace::kernel::Remembered;
+use namespace::kernel::{Files, Remembered};
 use namespace::place::Place;
-use namespace::{Kernel, Linux, NIX, check_host};
+use namespace::{Linux, NIX, check_host};
 use nix::errno::Errno;
 
 use super::Error;

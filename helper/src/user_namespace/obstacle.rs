@@ -101,7 +101,7 @@ impl Switches {
 }
 
 fn is_mount_root(path: &str) -> bool {
-    use namespace::{Kernel, Linux};
+    use namespace::kernel::{Files, Linux};
     Linux
         .remembered(std::path::Path::new(path))
         .is_ok_and(|it| it.mount_root)

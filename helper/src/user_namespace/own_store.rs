@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use config::{Account, Binds, Participation, Refusal, SITE_FILE, Site, UidRange};
-use namespace::kernel::Walk;
+use namespace::kernel::{Files, Walk};
 use namespace::reader::{Finding, Request};
-use namespace::{CheckedStore, Kernel, Linux, StoreRules};
+use namespace::{CheckedStore, Linux, StoreRules};
 
 use super::Error;
 use crate::reader;

@@ -1,7 +1,7 @@
 //! Which ends are in order, and that only the kernel is believed.
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Files, Mounts, Namespaces, recorder::Recorder};
 
 /// Both ends in order: directories of root's, the target's empty.
 fn host() -> Recorder {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::{HOST, Recorder};
+use crate::kernel::{Files, Mounts};
 use crate::mount_table::MountTable;
 use crate::session::tests::account;
 use crate::store::StoreRules;

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Namespaces, recorder::Recorder};
 use crate::place::read_marker;
 use crate::reader::{Reading, Request};
 use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};

@@ -1,7 +1,7 @@
 //! Every refusal of a host, one at a time, and by its own name only.
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Files, recorder::Recorder};
 use crate::references::{Reference, Scan};
 
 /// Refused under this name, unless this very name is overridden.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use config::Fingerprint;
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Directories, Mounts, Namespaces, recorder::Recorder};
 use crate::kernel::{MountId, NamespaceId, Task};
 use crate::place::read_marker;
 use crate::record::FileId;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::{HOST, Recorder};
+use crate::kernel::{Directories, Namespaces};
 use crate::place::read_marker;
 use crate::session::tests::enter;
 

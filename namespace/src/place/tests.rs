@@ -3,8 +3,8 @@
 use nix::errno::Errno;
 
 use super::*;
-use crate::kernel::MountId;
 use crate::kernel::recorder::Recorder;
+use crate::kernel::{MountId, Namespaces};
 use crate::session::tests::enter;
 
 fn host_nix() -> FileId {

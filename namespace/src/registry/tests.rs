@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::*;
+use crate::kernel::Namespaces;
 use crate::kernel::recorder::{HOST, Recorder};
 use crate::record::tests::{changes_of_one_byte, record};
 

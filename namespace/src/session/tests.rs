@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::error::Gravity;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Namespaces, recorder::Recorder};
 use crate::profile::{Profile, ProfileLinks};
 use crate::reader::{Reading, Reply};
 use crate::references::Scan;

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use config::Error;
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Directories, recorder::Recorder};
 use crate::record::tests::changes_of_one_byte;
 
 const DIRECTORY: &str = "/run/nix-ns/1";

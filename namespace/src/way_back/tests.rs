@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::*;
-use crate::kernel::recorder::Recorder;
+use crate::kernel::{Directories, recorder::Recorder};
 
 const ALICE: FileIdentity = FileIdentity {
     uid: 1001,

@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 
-use namespace::{Kernel, Linux};
+use namespace::Linux;
 use tests::hostile::Family;
 use tests::whereabouts::Stay;
 use tests::{kernel, machine_or_skip};
 
 use super::bench::{Bench, DOORS, Doors, FEW_DOORS, fails, in_time, quoted, short};
+use namespace::kernel::Files;
 
 const ALLOW_OTHER: &str = "echo user_allow_other >>/etc/fuse.conf";
 
