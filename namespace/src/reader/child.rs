@@ -406,14 +406,6 @@ fn give_up_privileges() -> Result<(), Errno> {
             0,
             0,
             0,
-        ))?;
-        call(libc::syscall(
-            libc::SYS_prctl,
-            libc::PR_SET_PDEATHSIG,
-            libc::SIGKILL,
-            0,
-            0,
-            0,
         ))
     }
 }

@@ -234,18 +234,66 @@ fn the_reader_cannot_be_made_to_say_anything() {
     family.finish();
 }
 
+#[test]
+fn the_reader_ends_with_whoever_asked_it() {
+    let bench = Bench::set_up(machine_or_skip!());
+    let machine = &bench.machine;
+    let mut family = Family::new("reader left alone");
+    for killed in ["the process between", "the login"] {
+        let mute = machine.mount_mute("/home/alice/.config");
+        let login = machine.spawn("pam-host host alice -- /usr/bin/whose-nix alone");
+        let reader = wait_for(&bench, "^/usr/libexec/nix-ns-reader");
+        let between = parent(&bench, &reader);
+        family.case(&format!("{killed}: holds nothing but a socket"), || {
+            let held = machine.run(&format!("cd /proc/{between}/fd && readlink *"));
+            let held: Vec<&str> = held.ok().lines().collect();
+            matches!(held[..], [one] if one.starts_with("socket:"))
+                .then_some(())
+                .ok_or_else(|| format!("{held:?}"))
+        });
+        let victim = match killed {
+            "the login" => parent(&bench, &between),
+            _ => between.clone(),
+        };
+        family.case(killed, || {
+            let living = format!("ps -o pid=,stat= -p {reader},{between} | grep -v Z");
+            let kill = format!(
+                "kill -KILL {victim}; \
+                 for i in $(seq 300); do {living} >/dev/null || exit 0; sleep 0.01; done; {living}"
+            );
+            let left = machine.run(&kill).stdout;
+            left.is_empty().then_some(()).ok_or(left)
+        });
+        drop(mute);
+        drop(login);
+        machine.run("umount -l /home/alice/.config; :").ok();
+    }
+    family.finish();
+}
+
 /// It is its user for good, and makes no process, no file and no more rights.
 fn is_bound(bench: &Bench, reader: &str) -> Result<(), String> {
     let found = bench.machine.run(&format!(
-        "grep -hE '^(Uid|Gid|CapPrm|NoNewPrivs|Seccomp|Max processes|Max file size)' \
-         /proc/{reader}/status /proc/{reader}/limits | sed 's/[[:blank:]]\\+/ /g; s/ $//'"
+        "grep -hE '^(Uid|Gid|Groups|Umask|SigBlk|CapPrm|NoNewPrivs|Seccomp|Max [cpf])' \
+         /proc/{reader}/status /proc/{reader}/limits | sed 's/[[:blank:]]\\+/ /g; s/ $//'; \
+         echo session $(ps -o sid= -o tty= -p {reader}); readlink /proc/{reader}/cwd; \
+         id -G alice | sed 's/^/Groups: /'"
     ));
     let alice = bench.uid("alice");
     let is = |what: &str| format!("{what}: {alice} {alice} {alice} {alice}");
     let (uid, gid) = (is("Uid"), is("Gid"));
+    // Of a session of its own it is the first, without a terminal.
+    let session = format!("session {reader} ?");
     let expected = [
         &uid,
         &gid,
+        &session,
+        "/",
+        "Umask: 0077",
+        // All that can be.
+        "SigBlk: fffffffe7ffbfeff",
+        "Max core file size 0 0 bytes",
+        "Max cpu time 10 10 seconds",
         "CapPrm: 0000000000000000",
         "NoNewPrivs: 1",
         "Seccomp: 2",
@@ -253,7 +301,9 @@ fn is_bound(bench: &Bench, reader: &str) -> Result<(), String> {
         "Max processes 0 0 processes",
     ];
     let lines: Vec<&str> = found.ok().lines().collect();
-    if expected.iter().all(|it| lines.contains(it)) {
+    let groups: Vec<_> = lines.iter().filter(|it| it.starts_with("Groups")).collect();
+    let are_hers = matches!(groups[..], [of_it, of_hers] if of_it == of_hers);
+    if are_hers && expected.iter().all(|it| lines.contains(it)) {
         Ok(())
     } else {
         Err(found.stdout)
