@@ -7,6 +7,7 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec
 MAN_DIR ?= $(PREFIX)/share/man
+DOC_DIR ?= $(PREFIX)/share/doc/nix-ns
 SBINDIR ?= $(PREFIX)/sbin
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
@@ -26,7 +27,7 @@ export NIX_NS_READER = $(LIBEXECDIR)/nix-ns-reader
 export NIX_NS_ENTER = $(LIBEXECDIR)/nix-ns-enter
 
 .PHONY: build programs selinux demo test test-full matrix kernels faults benchmark fuzz check \
-	install install-pam-auth-update install-authselect install-selinux uninstall \
+	install install-docs install-pam-auth-update install-authselect install-selinux uninstall \
 	dist deb rpm release clean
 
 build:
@@ -148,7 +149,17 @@ install:
 	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
 		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
 
-# What the packages have besides. Debian and Ubuntu: profiles for
+# What the packages have besides. Where they are among the sources, so that they
+# find each other and their pictures; what is measured is a part of what is said.
+DOCS = README.md SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs/*.md docs/guides/*.md \
+	docs/faults/*.md docs/pictures/* tests/matrix/*.md tests/benchmark/results/table.md \
+	tests/benchmark/results/picture.svg
+install-docs:
+	for file in $(DOCS); do \
+		install -D -m 0644 $$file $(DESTDIR)$(DOC_DIR)/$$file || exit; \
+	done
+
+# Debian and Ubuntu: profiles for
 # pam-auth-update, which the next run of it, by whatever package, puts to use.
 install-pam-auth-update:
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/pam-configs
@@ -179,6 +190,7 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
 		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
 		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+	rm -rf $(DESTDIR)$(DOC_DIR)
 	-{ [ -z '$(DESTDIR)' ] && grep -qs ' /nix ' /proc/[0-9]*/mountinfo; } || rmdir $(DESTDIR)/nix
 
 # Compiled with Debian's own compiler, without the policy it will be loaded

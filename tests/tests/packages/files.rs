@@ -34,37 +34,80 @@ fn rpmlint_finds_nothing() {
 fn both_packages_have_the_same_files() {
     let listed = tool("dpkg-deb", &["--fsys-tarfile"], &[deb().to_owned()]);
     assert!(!listed.is_empty());
-    let of_deb: BTreeSet<String> = shell(&format!(
-        "dpkg-deb --fsys-tarfile {} | tar -t | grep -v '/$' | sed 's/^[.]//'",
-        deb().display()
-    ))
-    .lines()
-    .map(common_name)
-    .filter(|file| !file.starts_with("/usr/share/pam-configs/") && !file.contains("lintian"))
-    .collect();
-    let of_rpm: BTreeSet<String> = tool("rpm", &["--query", "--list", "--package"], &rpm_files())
-        .lines()
-        .filter(|file| {
-            ![
-                "/etc/nix-ns",
-                "/usr/share/doc/nix-ns-",
-                "/usr/share/licenses/",
+    // The changelog and the licences are where each distribution has them.
+    let is_its_own = |file: &str| {
+        file.contains("lintian")
+            || file.starts_with("/usr/share/pam-configs/")
+            || file.starts_with("/usr/share/licenses/")
+            || file.contains("nix-ns-pam")
+            || file.contains("nix-ns-setuid")
+            || [
+                "CHANGELOG.md",
+                "changelog.gz",
+                "changelog.Debian.gz",
+                "copyright",
+                "README.Debian",
+                "third-party-licences.txt.gz",
             ]
             .iter()
-            .any(|directory| {
-                file.strip_prefix(directory)
-                    .is_some_and(|rest| rest.is_empty() || !directory.ends_with("ns"))
-            })
-        })
-        .map(common_name)
-        .filter(|file| !file.contains("nix-ns-pam") && !file.contains("nix-ns-setuid"))
-        .collect();
-    let of_deb: BTreeSet<String> = of_deb
-        .into_iter()
-        .filter(|file| !file.starts_with("/usr/share/doc/"))
-        .collect();
+            .any(|name| file.strip_prefix("/usr/share/doc/nix-ns/") == Some(name))
+    };
+    let sorted = |listed: String| -> BTreeSet<String> {
+        let files = listed.lines().filter(|file| !is_its_own(file));
+        files.map(common_name).collect()
+    };
+    let of_deb = sorted(shell(&format!(
+        "dpkg-deb --fsys-tarfile {} | tar -t | grep -v '/$' | sed 's/^[.]//'",
+        deb().display()
+    )));
+    let format = "[%{FILEMODES:perms} %{FILENAMES}\n]";
+    let listed = tool(
+        "rpm",
+        &["--query", "--queryformat", format, "--package"],
+        &rpm_files(),
+    );
+    let files = listed.lines().filter(|line| !line.starts_with('d'));
+    let of_rpm = sorted(
+        files
+            .filter_map(|line| Some(format!("{}\n", line.split_once(' ')?.1)))
+            .collect(),
+    );
     assert_eq!(of_deb, of_rpm);
     assert!(of_deb.len() > 15, "{of_deb:?}");
+}
+
+/// But for the manual, which is where manuals are, and what only whoever has the
+/// sources looks at.
+#[test]
+fn what_the_documents_name_is_installed() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let root = directory.path();
+    shell(&format!(
+        "dpkg-deb --extract {} {}",
+        deb().display(),
+        root.display()
+    ));
+    let documents = root.join("usr/share/doc/nix-ns");
+    let listed = shell(&format!(
+        "cd {} && find README.md SECURITY.md docs tests -name '*.md'",
+        documents.display()
+    ));
+    let elsewhere = ["docs/man", "CHANGELOG.md", "packaging/debian/README.Debian"];
+    let mut named = 0;
+    for document in listed.lines() {
+        let text = fs::read_to_string(documents.join(document)).expect("not compressed");
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|rest| rest.split([')', '#']).next()) {
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            let beside = documents.join(document).with_file_name(link);
+            let is_elsewhere = elsewhere.iter().any(|it| link.ends_with(it));
+            assert!(is_elsewhere || beside.exists(), "{document}: {link}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named}");
 }
 
 /// Where the file would be in the other package.
@@ -147,7 +190,7 @@ fn what_make_installs_make_uninstalls() {
             tests::package::built_programs().display(),
         ))
     };
-    make("selinux install install-pam-auth-update install-authselect install-selinux");
+    make("selinux install install-docs install-pam-auth-update install-authselect install-selinux");
     let found = shell(&format!("cd {root} && find . ! -type d | sort"));
     for file in [
         "./lib/security/pam_nixns.so",
