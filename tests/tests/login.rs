@@ -219,6 +219,18 @@ fn the_site_may_allow_directories_outside_the_homes() {
     assert_eq!(seen, look_at(&machine, "/scratch/alice/nix"));
 }
 
+/// Nobody need know who else has a directory there.
+#[test]
+fn where_the_directories_are_need_not_be_listed_by_their_users() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.configure_site("source_path = \"/scratch/%u\"\nroots = [\"/scratch\"]\n");
+    machine
+        .run("mkdir -m 711 /scratch && mkdir /scratch/alice && chown alice /scratch/alice")
+        .ok();
+    let seen = machine.ssh("alice", LOOK).ok().to_owned();
+    assert_eq!(seen, look_at(&machine, "/scratch/alice"));
+}
+
 /// `/home -> /gpfs/home`, as clusters have it.
 #[test]
 fn a_home_behind_a_link_of_roots_is_followed() {
