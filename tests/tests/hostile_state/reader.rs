@@ -271,10 +271,36 @@ fn the_reader_ends_with_whoever_asked_it() {
     family.finish();
 }
 
+/// `capabilities(7)`, "Effect of user ID changes": what whoever calls `su` may have
+/// switched off (`SECBIT_NO_SETUID_FIXUP`), and what `execve` would let it keep.
+#[test]
+fn the_reader_has_no_rights_whatever_its_caller_keeps() {
+    const KEEPS: &str = "exec setpriv --inh-caps +dac_override,+kill --ambient-caps +dac_override,+kill \
+                         --securebits +no_setuid_fixup pam-host host alice -- true";
+    let bench = Bench::set_up(machine_or_skip!());
+    let machine = &bench.machine;
+    let mut family = Family::new("reader with rights");
+    let mute = machine.mount_mute("/home/alice/.config");
+    let login = machine.spawn(KEEPS);
+    let reader = wait_for(&bench, "^/usr/libexec/nix-ns-reader");
+    family.case("bound to its user", || is_bound(&bench, &reader));
+    let asks = format!("grep CapAmb /proc/{}/status", parent(&bench, &reader));
+    family.case("its caller keeps them", || {
+        let kept = machine.run(&asks).stdout;
+        (!kept.contains("0000000000000000"))
+            .then_some(())
+            .ok_or(kept)
+    });
+    drop(login);
+    drop(mute);
+    machine.run("umount -l /home/alice/.config").ok();
+    family.finish();
+}
+
 /// It is its user for good, and makes no process, no file and no more rights.
 fn is_bound(bench: &Bench, reader: &str) -> Result<(), String> {
     let found = bench.machine.run(&format!(
-        "grep -hE '^(Uid|Gid|Groups|Umask|SigBlk|CapPrm|NoNewPrivs|Seccomp|Max [cpf])' \
+        "grep -hE '^(Uid|Gid|Groups|Umask|SigBlk|CapPrm|CapAmb|NoNewPrivs|Seccomp|Max [cpf])' \
          /proc/{reader}/status /proc/{reader}/limits | sed 's/[[:blank:]]\\+/ /g; s/ $//'; \
          echo session $(ps -o sid= -o tty= -p {reader}); readlink /proc/{reader}/cwd; \
          id -G alice | sed 's/^/Groups: /'"
@@ -295,6 +321,7 @@ fn is_bound(bench: &Bench, reader: &str) -> Result<(), String> {
         "Max core file size 0 0 bytes",
         "Max cpu time 10 10 seconds",
         "CapPrm: 0000000000000000",
+        "CapAmb: 0000000000000000",
         "NoNewPrivs: 1",
         "Seccomp: 2",
         "Max file size 0 0 bytes",
