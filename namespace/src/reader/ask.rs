@@ -200,3 +200,6 @@ fn own(descriptor: libc::c_int) -> OwnedFd {
 fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
     move |errno| CallFailed { call, errno }
 }
+
+#[cfg(test)]
+mod tests;
