@@ -68,3 +68,16 @@ fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
         .next()?;
     (key == name).then(|| value.trim_end())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_text_but_for_that() {
+        let bytes = b"# caf\xe9\nUID_MIN 500\n".to_vec();
+        let text = text(bytes);
+        assert_eq!(settings(&text, "UID_MIN").collect::<Vec<_>>(), ["500"]);
+        assert_eq!(super::text(b"UID_MIN 1".to_vec()), "UID_MIN 1");
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, Permissions};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,92 @@ fn the_site_file_needs_trusted_directories() {
     );
 }
 
+/// A directory of root's with nothing but root's above it, gone at the end.
+struct RootsOwn(PathBuf);
+
+impl RootsOwn {
+    /// None for whoever is not root, said aloud.
+    fn make() -> Option<Self> {
+        if me() != 0 {
+            let _ = writeln!(
+                io::stderr(),
+                "SKIPPED: only root makes a directory of root's"
+            );
+            return None;
+        }
+        let directory = PathBuf::from(format!("/run/nix-ns-test.{}", std::process::id()));
+        for below in ["a", "b", "open/b"] {
+            fs::create_dir_all(directory.join(below)).unwrap();
+        }
+        for below in ["a", "b", "open", "open/b"] {
+            write(
+                &directory.join(below).join("config.toml"),
+                "enable = false\n",
+            );
+        }
+        symlink("a", directory.join("to-a")).unwrap();
+        symlink("open", directory.join("to-open")).unwrap();
+        symlink("open/b", directory.join("to-b-in-open")).unwrap();
+        symlink("../b/config.toml", directory.join("a/to-b")).unwrap();
+        symlink("../open/config.toml", directory.join("a/to-open")).unwrap();
+        symlink("../b/config.toml", directory.join("open/to-b")).unwrap();
+        fs::set_permissions(directory.join("open"), Permissions::from_mode(0o777)).unwrap();
+        Some(Self(directory))
+    }
+}
+
+impl Drop for RootsOwn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn every_directory_above_the_site_file_is_looked_at() {
+    let Some(RootsOwn(ref directory)) = RootsOwn::make() else {
+        return;
+    };
+    for (file, open) in [
+        ("a/config.toml", None),
+        ("to-a/config.toml", None),
+        ("a/to-b", None),
+        ("a/../b/config.toml", None),
+        ("open/config.toml", Some("open")),
+        ("open/b/config.toml", Some("open")),
+        ("to-open/config.toml", Some("open")),
+        ("to-b-in-open/config.toml", Some("open")),
+        // Where it leads.
+        ("a/to-open", Some("open")),
+        // Where it is.
+        ("open/to-b", Some("open")),
+        // Not what it looks like.
+        ("to-b-in-open/../config.toml", Some("open")),
+        // What is not there has not been put there by others.
+        ("open/none.toml", Some("open")),
+    ] {
+        let read = Site::read(&directory.join(file));
+        match open {
+            None => assert!(read.unwrap().1.is_some(), "{file}"),
+            Some(open) => {
+                let complaint = read.unwrap_err().to_string();
+                let named = directory.join(open).display().to_string();
+                assert!(complaint.contains(&named), "{file}: {complaint}");
+                assert!(complaint.contains("must be root's"), "{file}: {complaint}");
+            }
+        }
+    }
+    for none in ["a/none.toml", "none/config.toml"] {
+        let (_, fingerprint) = Site::read(&directory.join(none)).unwrap();
+        assert!(fingerprint.is_none(), "{none}");
+    }
+    std::os::unix::fs::chown(directory.join("b"), Some(7), None).unwrap();
+    let complaint = Site::read(&directory.join("a/to-b")).unwrap_err();
+    assert!(
+        complaint.to_string().contains("it is uid 7's"),
+        "{complaint}"
+    );
+}
+
 #[test]
 fn a_trusted_site_file_is_read() {
     // Root's on every system, below directories that are root's; not TOML.
@@ -270,7 +357,13 @@ fn what_a_link_leads_through_is_looked_at_as_well() {
             std::os::unix::fs::lchown(open.join("link"), Some(7), None).unwrap();
         }
         let message = below(&home).unwrap_err().to_string();
-        let expected = format!("others can change {} (owner", home.join(way).display());
+        let way = home.join(way).display().to_string();
+        let expected = format!("others can change {way} (owner");
         assert!(message.contains(&expected), "{message}");
+        let mend = match mode {
+            0o777 => format!("`chmod go-w {way}`"),
+            _ => String::from("keep it below directories of your own"),
+        };
+        assert!(message.contains(&mend), "{message}");
     }
 }

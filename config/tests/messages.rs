@@ -332,6 +332,17 @@ fn a_bind_that_would_do_harm_is_refused() {
 }
 
 #[test]
+fn so_many_roots_and_no_more() {
+    let many = |count: usize| {
+        let roots = (0..count).map(|number| format!("'/srv/{number}'"));
+        format!("roots = [{}]", roots.collect::<Vec<_>>().join(", "))
+    };
+    assert!(Site::parse(&many(config::MOST_ROOTS), Path::new("site")).is_ok());
+    let more = config::MOST_ROOTS.saturating_add(1);
+    assert!(site(&many(more)).contains("129 roots are too many"));
+}
+
+#[test]
 fn binds_are_what_is_written() {
     let text = "[binds]\n\"/run//driver/\" = \"/srv/driver\"\n\"/opt/x\" = \"/usr/lib/x\"\n";
     let binds = Site::parse(text, Path::new("site")).unwrap().binds;
