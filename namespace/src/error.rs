@@ -156,3 +156,21 @@ pub(crate) fn shown(path: &std::path::Path) -> String {
 pub(crate) fn nix() -> PathBuf {
     PathBuf::from(crate::NIX)
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_a_policy_may_have_denied_is_told_from_other_failures() {
+        let failed = |errno| {
+            let call = "move_mount";
+            Error::from(CallFailed { call, errno }).is_denied()
+        };
+        assert!(failed(Errno::EPERM) && failed(Errno::EACCES));
+        assert!(!failed(Errno::ENOSPC));
+        assert!(!Error::user("not that").is_denied());
+    }
+}

@@ -205,7 +205,7 @@ not a line\n";
     #[test]
     fn reads_the_kernels_lines_and_skips_the_rest() {
         let table = MountTable::parse(TABLE);
-        assert_eq!(table.0.len(), 3);
+        assert_eq!(table.mounts().len(), 3);
         let home = table.by_id(30).unwrap();
         assert_eq!(home.point, Path::new("/home/a b"));
         assert_eq!(home.device, "0:30");
