@@ -98,7 +98,7 @@ benchmark: build
 	packaging/as-root target/debug/benchmark tests/benchmark/results
 
 # Every failure that can be made, every kill, a hundred thousand sessions and a
-# crowd: the totals. Takes an hour or two; docs/faults has what came of it.
+# crowd: the totals. Takes half an hour or more; docs/faults has what came of it.
 faults: build
 	packaging/dependencies test
 	packaging/as-root env CARGO="$(CARGO)" tests/faults/run
