@@ -218,7 +218,10 @@ fn every_link_leads_somewhere() {
         let folder = folder.parent().unwrap();
         for link in links(&markdown).filter(|link| !link.starts_with("http")) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-            let file = folder.join(file);
+            let file = match file {
+                "" => workspace().join(&page),
+                file => folder.join(file),
+            };
             assert!(file.exists(), "{link} in {page}");
             if !heading.is_empty() {
                 let there = headings(&fs::read_to_string(file).unwrap());
