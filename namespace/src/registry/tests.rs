@@ -518,3 +518,41 @@ fn what_is_older_than_a_minute_is_old() {
     assert!(!is_old(now + 3600));
     assert!(is_old(i64::MIN) && !is_old(i64::MAX));
 }
+
+#[test]
+fn whoever_is_in_the_registry_is_told() {
+    let recorder = Recorder::new();
+    assert!(holders(&recorder).unwrap().is_empty());
+    for name in ["1002.9", "1001.9", "1001.8", "x.1", "1001", "01.9", "1.x"] {
+        recorder.put_link(ROOT, name, "".as_ref());
+    }
+    let found = holders(&recorder).unwrap();
+    let found: Vec<_> = found.iter().map(|it| (it.uid, it.pid_namespace)).collect();
+    assert_eq!(found, [(1001, 8), (1001, 9), (1002, 9)]);
+    recorder.refuse("open directory", Errno::EACCES);
+    assert!(holders(&recorder).is_err());
+}
+
+#[test]
+fn a_namespace_lives_by_its_sessions_or_by_what_outlived_them() {
+    let recorder = Recorder::new();
+    assert!(living(&recorder, 1001).unwrap().is_empty());
+    let registry = registry(&recorder);
+    let other = with_session(&recorder, &registry, 310);
+    let namespace = with_session(&recorder, &registry, 300);
+    assert!(registry.elect(&recorder, &of(namespace), 1, None).unwrap());
+    let found = living(&recorder, 1001).unwrap();
+    assert_ne!(other, namespace);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (&found[0].record, &found[0].sessions[..]),
+        (&of(namespace), &[300][..])
+    );
+    // A process that no session counts any more.
+    recorder.end_thread(300);
+    recorder.put_thread(301, namespace);
+    let found = living(&recorder, 1001).unwrap();
+    assert_eq!((found.len(), &found[0].sessions[..]), (1, &[][..]));
+    recorder.end_thread(301);
+    assert!(living(&recorder, 1001).unwrap().is_empty());
+}
