@@ -433,6 +433,26 @@ fn who_has_no_configuration_is_left_alone() {
     assert!(!machine.exists("/home/bob/.local"));
 }
 
+/// Some distributions ship theirs below /usr, and some systems have none.
+#[test]
+fn who_is_a_person_is_known_wherever_login_defs_is() {
+    let (machine, alice) = machine_with_alice_or_skip!();
+    let is_person = || machine.ssh("alice", LOOK).ok() == default_store(&machine, "alice");
+    machine
+        .run("mkdir -p /usr/etc && mv /etc/login.defs /usr/etc/login.defs")
+        .ok();
+    assert!(is_person());
+    let more = alice.uid.saturating_add(1);
+    machine
+        .run(&format!(
+            "sed -i 's/^UID_MIN.*/UID_MIN {more}/' /usr/etc/login.defs"
+        ))
+        .ok();
+    assert!(!is_person());
+    machine.run("rm /usr/etc/login.defs").ok();
+    assert!(is_person());
+}
+
 #[test]
 fn root_is_left_alone_whatever_roots_home_holds() {
     let machine = machine_or_skip!().set_up();
