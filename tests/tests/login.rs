@@ -449,6 +449,9 @@ fn who_is_a_person_is_known_wherever_login_defs_is() {
         ))
         .ok();
     assert!(!is_person());
+    let check = machine.run_as("alice", "nix-ns check");
+    let outside = format!("is outside the range {more} to");
+    assert!(check.stdout.contains(&outside), "{check}");
     machine.run("rm /usr/etc/login.defs").ok();
     assert!(is_person());
 }
