@@ -190,7 +190,9 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
 		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
 		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
-	rm -rf $(DESTDIR)$(DOC_DIR)
+	for file in $(DOCS); do rm -f $(DESTDIR)$(DOC_DIR)/$$file; done
+	-[ ! -d $(DESTDIR)$(DOC_DIR)/docs ] || { cd $(DESTDIR)$(DOC_DIR) && rmdir docs/guides docs/faults \
+		docs/pictures docs tests/matrix tests/benchmark/results tests/benchmark tests && rmdir $$PWD; }
 	-{ [ -z '$(DESTDIR)' ] && grep -qs ' /nix ' /proc/[0-9]*/mountinfo; } || rmdir $(DESTDIR)/nix
 
 # Compiled with Debian's own compiler, without the policy it will be loaded
