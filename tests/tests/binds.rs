@@ -85,6 +85,25 @@ fn every_door_leads_to_it() {
     assert!(!log.iter().any(|line| line.contains("[binds]")), "{log:?}");
 }
 
+/// The session goes on, with its /nix, and its administrator is told.
+#[test]
+fn what_cannot_be_had_is_said_in_the_log() {
+    let machine = machine_or_skip!().set_up();
+    machine.nix_user("alice");
+    with_a_driver(&machine);
+    machine.run("rm -r /srv/driver").ok();
+    let (seen, log) = machine.logged_during(|| machine.ssh("alice", "stat -c %U /nix"));
+    assert_eq!(seen.ok(), "alice");
+    let said = "without a directory for alice (uid 1001)";
+    let lines: Vec<_> = log.iter().filter(|line| line.contains(said)).collect();
+    assert_eq!(lines.len(), 1, "{log:?}");
+    assert!(
+        lines[0].contains("/etc/nix-ns/config.toml: [binds]"),
+        "{log:?}"
+    );
+    assert!(lines[0].contains("/srv/driver"), "{log:?}");
+}
+
 #[test]
 fn other_binds_make_another_namespace_and_the_same_ones_do_not() {
     let machine = machine_or_skip!().set_up();
