@@ -150,18 +150,19 @@ impl Household {
             .run(&format!("systemctl stop {}", manager.unit))
             .ok();
         // A gdm that is stopped while its greeter is starting leaves that behind,
-        // and logind ends only what has told it of itself by then.
-        let is_there = format!("pgrep -u {}", manager.greeter);
+        // and a session of which logind has not heard, or that it has closed while
+        // its scope was starting: none of its own commands ends either.
+        let slice = format!(
+            "systemctl stop user-$(id -u {}).slice || :",
+            manager.greeter
+        );
         self.insist(
             "the greeter to leave",
-            || self.bed.run(&is_there).stdout.is_empty(),
+            || self.is_gone(manager.greeter),
             || {
-                self.bed
-                    .run(&format!("loginctl terminate-user {} || :", manager.greeter))
-                    .ok();
+                self.bed.run(&slice).ok();
             },
         );
-        self.has_left(manager.greeter);
     }
 
     /// Configures a display manager's X server and gives alice and bob a program

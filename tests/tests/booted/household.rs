@@ -162,17 +162,21 @@ impl Household {
         });
     }
 
-    /// Neither logind nor the kernel knows of anything of that user's.
     #[track_caller]
     pub fn has_left(&self, user: &str) {
+        self.bed
+            .wait_until(&format!("{user} to leave"), || self.is_gone(user));
+    }
+
+    /// Neither logind nor the kernel knows of anything of that user's.
+    #[track_caller]
+    pub fn is_gone(&self, user: &str) -> bool {
         let is_there = format!(
             "ps -o pid,stat,args -u {user}; loginctl --no-legend list-users | grep -w {user}; \
              loginctl --no-legend list-sessions | grep -w {user}; \
              ls -d /run/user/$(id -u {user}) 2>/dev/null; :"
         );
-        let left = || self.bed.run(&is_there).ok().to_owned();
-        let gone = || left().lines().count() == 1;
-        self.bed.wait_until(&format!("{user} to leave"), gone);
+        self.bed.run(&is_there).ok().lines().count() == 1
     }
 }
 
