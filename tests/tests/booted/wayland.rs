@@ -10,9 +10,10 @@ use crate::cell::Tried;
 use crate::desktop::{AUTOSTART, BLINK};
 use crate::household::Household;
 
-/// The keys of its own configuration, and one to leave without being asked.
+/// The keys of its own configuration.
 const TERMINAL: &str = "-M logo -k Return -m logo";
-const LEAVE: &str = "-M logo -k q -m logo";
+/// One to leave without being asked. It may be gone before they are released.
+const LEAVE: &str = "-M logo -k q -m logo || :";
 
 /// For everybody who logs in: no screen, no GPU, no keyboard.
 const ENVIRONMENT: &str = "WLR_BACKENDS=headless\nWLR_RENDERER=pixman\nWLR_LIBINPUT_NO_DEVICES=1\n";
@@ -112,7 +113,8 @@ impl Household {
                 || self.bed.exists(file),
                 || {
                     sleep(BLINK);
-                    self.press_in_sway(&format!("'{probe}' -k Return"));
+                    // The terminal may miss the first key of a new keyboard.
+                    self.press_in_sway(&format!("' ' -s 500 ' {probe}' -k Return"));
                 },
             );
             self.bed.run("true")
