@@ -5,13 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::MAX_FILE_SIZE;
-use crate::printable;
+use crate::{printable, printable_path};
 
 /// What is wrong, where, and how to mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not TOML, an unknown key, a wrong type or an unusable value.
-    #[error("{}:{line}:{column}: {message}", shown(file))]
+    #[error("{}:{line}:{column}: {message}", printable_path(file))]
     Invalid {
         /// The configuration file.
         file: PathBuf,
@@ -27,7 +27,7 @@ pub enum Error {
     Print(#[from] toml::ser::Error),
 
     /// The file is there, or may be, but cannot be read.
-    #[error("{}: {}", shown(file), unreadable(source))]
+    #[error("{}: {}", printable_path(file), unreadable(source))]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -35,13 +35,13 @@ pub enum Error {
         source: io::Error,
     },
     /// A directory, FIFO, device or socket.
-    #[error("{}: not a regular file; put a regular file, or a symlink to one, in its place", shown(.0))]
+    #[error("{}: not a regular file; put a regular file, or a symlink to one, in its place", printable_path(.0))]
     NotRegular(PathBuf),
     /// Somebody else's file.
     #[error(
         "{}: belongs to uid {found}, not to uid {owner}; `chown {owner} {}`",
-        shown(file),
-        shown(file)
+        printable_path(file),
+        printable_path(file)
     )]
     NotOwned {
         /// The file.
@@ -54,8 +54,8 @@ pub enum Error {
     /// A file that not only its owner can write.
     #[error(
         "{}: group or others may write it (mode {mode:04o}); `chmod go-w {}`",
-        shown(file),
-        shown(file)
+        printable_path(file),
+        printable_path(file)
     )]
     WritableByOthers {
         /// The file.
@@ -64,12 +64,12 @@ pub enum Error {
         mode: u32,
     },
     /// More than a configuration can need.
-    #[error("{}: larger than {MAX_FILE_SIZE} bytes; a configuration file must not be", shown(.0))]
+    #[error("{}: larger than {MAX_FILE_SIZE} bytes; a configuration file must not be", printable_path(.0))]
     TooLarge(PathBuf),
     /// Not text.
     #[error(
         "{}:{line}:{column}: not UTF-8 from here on; save the file as UTF-8",
-        shown(file)
+        printable_path(file)
     )]
     NotUtf8 {
         /// The file.
@@ -83,9 +83,9 @@ pub enum Error {
     #[error(
         "{}: {} is a symlink into /nix ({}), which is not there before your session has it: \
          keep this one file outside the store, as a regular file",
-        shown(file),
-        shown(link),
-        shown(target)
+        printable_path(file),
+        printable_path(link),
+        printable_path(target)
     )]
     LinkIntoNix {
         /// The configuration file.
@@ -98,9 +98,9 @@ pub enum Error {
     /// A symlink that leads nowhere.
     #[error(
         "{}: {} is a symlink to {}, which is not there; make the target or remove the link",
-        shown(file),
-        shown(link),
-        shown(target)
+        printable_path(file),
+        printable_path(link),
+        printable_path(target)
     )]
     DanglingLink {
         /// The configuration file.
@@ -115,10 +115,10 @@ pub enum Error {
     #[error(
         "{}: the directory {} must be root's and writable by nobody else (it is uid {owner}'s, \
          mode {mode:04o}); `chown root {}` and `chmod go-w {}`",
-        shown(file),
-        shown(directory),
-        shown(directory),
-        shown(directory)
+        printable_path(file),
+        printable_path(directory),
+        printable_path(directory),
+        printable_path(directory)
     )]
     UntrustedDirectory {
         /// The site configuration.
@@ -135,8 +135,8 @@ pub enum Error {
     /// else could exchange.
     #[error(
         "{}: others can change {} (owner uid {found}, mode {mode:04o}), and with it this file; {}",
-        shown(file),
-        shown(way),
+        printable_path(file),
+        printable_path(way),
         mend_of_way(way, found == owner)
     )]
     ForeignWay {
@@ -187,7 +187,7 @@ pub enum Error {
     #[error("the root \"{}\" is not absolute; begin it with `/`, `~` or `%h`", printable(.0))]
     RelativeRoot(String),
     /// A path that has to be absolute and is not.
-    #[error("the path \"{}\" is not absolute", shown(.0))]
+    #[error("the path \"{}\" is not absolute", printable_path(.0))]
     NotAbsolute(PathBuf),
 
     /// `%` in a bind.
@@ -197,8 +197,8 @@ pub enum Error {
     #[error(
         "{} cannot be the target of a bind: it would cover something of {}; choose an empty \
          directory of root's elsewhere, such as /run/opengl-driver",
-        shown(path),
-        shown(place)
+        printable_path(path),
+        printable_path(place)
     )]
     BindTarget {
         /// The target.
@@ -209,8 +209,8 @@ pub enum Error {
     /// A bind of what is no directory to show.
     #[error(
         "{} cannot be the source of a bind: nothing of {} can; name a directory on a disk",
-        shown(path),
-        shown(place)
+        printable_path(path),
+        printable_path(place)
     )]
     BindSource {
         /// The source.
@@ -221,8 +221,8 @@ pub enum Error {
     /// A bind that would need what another one covers.
     #[error(
         "{} is below {}, which is the target of a bind itself; choose places beside each other",
-        shown(below),
-        shown(above)
+        printable_path(below),
+        printable_path(above)
     )]
     BindBelowBind {
         /// The target above.
@@ -245,12 +245,12 @@ pub enum Error {
         value: String,
     },
     /// A home directory no path can start with.
-    #[error("the home directory \"{}\" cannot be used: it must be an absolute path without `..`, and not /", shown(.0))]
+    #[error("the home directory \"{}\" cannot be used: it must be an absolute path without `..`, and not /", printable_path(.0))]
     UnusableHome(PathBuf),
     /// A store directory where the site does not allow one.
     #[error(
         "the store directory {} is not below {}; choose a `source_path` below it",
-        shown(path),
+        printable_path(path),
         any_of(roots)
     )]
     OutsideRoots {
@@ -262,8 +262,8 @@ pub enum Error {
     /// A store directory in a place that is never one.
     #[error(
         "the store directory {} is in {}, where none can be; choose another `source_path`",
-        shown(path),
-        shown(place)
+        printable_path(path),
+        printable_path(place)
     )]
     ForbiddenPlace {
         /// The wished path.
@@ -271,10 +271,6 @@ pub enum Error {
         /// The place it is in.
         place: PathBuf,
     },
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -294,7 +290,7 @@ fn unreadable(error: &io::Error) -> String {
 /// Only the permissions of one's own are one's own to change.
 fn mend_of_way(way: &Path, is_owners: bool) -> String {
     if is_owners {
-        format!("`chmod go-w {}`", shown(way))
+        format!("`chmod go-w {}`", printable_path(way))
     } else {
         String::from("keep it below directories of your own")
     }

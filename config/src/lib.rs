@@ -61,7 +61,7 @@ pub use binds::{Bind, Binds};
 pub use error::Error;
 pub use example::{SITE_EXAMPLE, USER_EXAMPLE};
 pub use owned_file::{Fingerprint, MAX_FILE_SIZE, OwnedFile};
-pub use printable::{printable, printable_message};
+pub use printable::{printable, printable_message, printable_path};
 pub use refusal::Refusal;
 pub use root::{MOST_ROOTS, RootPattern, with_real_paths};
 pub use root_uid::is_root;

@@ -1,5 +1,7 @@
 //! Foreign text in our messages.
 
+use std::path::Path;
+
 /// Longest text that goes into a message, in characters.
 const LONGEST: usize = 512;
 /// Longest message: three such texts, and the words between them.
@@ -15,6 +17,12 @@ const LONGEST_MESSAGE: usize = 2048;
 #[must_use]
 pub fn printable(text: &str) -> String {
     escaped_and_cut(text, LONGEST)
+}
+
+/// The same for a path or a part of one, whatever its bytes.
+#[must_use]
+pub fn printable_path(path: impl AsRef<Path>) -> String {
+    printable(&path.as_ref().to_string_lossy())
 }
 
 /// The same for a whole message that another program wrote with [`printable`]:

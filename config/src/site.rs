@@ -1,13 +1,14 @@
 //! The site configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, Binds, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern, Selection,
-    ServiceRules, SourcePath, UidRange, directories, document, root, service,
+    Account, Answer, Binds, Error, Fingerprint, OwnedFile, Participation, Refusal, RootPattern,
+    Selection, ServiceRules, SourcePath, UidRange, User, answer, directories, document, root,
+    service,
 };
 
 /// The site configuration.
@@ -68,6 +69,34 @@ impl Site {
             return Ok(Site::default());
         }
         document::parse(text, origin)
+    }
+
+    /// The directories below which this account's store directory may lie, on
+    /// this host.
+    ///
+    /// # Errors
+    ///
+    /// If the account's or the host's name or the home directory cannot be part
+    /// of a path.
+    pub fn expanded_roots(&self, account: &Account, host: &str) -> Result<Vec<PathBuf>, Error> {
+        let roots = self.roots.iter();
+        roots.map(|root| root.expand(account, host)).collect()
+    }
+
+    /// What this and the user's configuration amount to; where the roots really
+    /// are is looked up with the caller's rights.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`answer`] and [`Site::expanded_roots`].
+    pub fn answer(
+        &self,
+        user: Option<&User>,
+        account: &Account,
+        host: &str,
+    ) -> Result<Answer, Error> {
+        let roots = root::with_real_paths(&self.expanded_roots(account, host)?);
+        answer(&self.source_path, self.opt_in, &roots, user, account, host)
     }
 
     /// The configuration as TOML.

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use config::printable;
+use config::printable_path;
 
 use crate::account_database;
 use crate::kernel;
@@ -28,7 +28,7 @@ pub enum Program {
 
 /// Why it does not run.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {error}", printable(&program.to_string_lossy()))]
+#[error("{}: {error}", printable_path(program))]
 pub struct NotRun {
     program: OsString,
     error: io::Error,

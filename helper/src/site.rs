@@ -1,8 +1,6 @@
 //! What has to be asked before a site configuration says anything of an account.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 
 use config::{Account, Site};
 
@@ -35,14 +33,4 @@ pub fn memberships<'a>(
         }
     }
     Ok(memberships)
-}
-
-/// The kernel's own name for the host: what `%H` stands for.
-///
-/// # Errors
-///
-/// If procfs is not there.
-pub fn host_name() -> io::Result<String> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname")?;
-    Ok(name.trim_end_matches('\n').to_owned())
 }

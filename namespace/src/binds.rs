@@ -9,10 +9,10 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use config::{Bind, Binds, is_root};
+use config::{Bind, Binds, is_root, printable_path};
 use nix::errno::Errno;
 
-use crate::error::{Error, shown};
+use crate::error::Error;
 use crate::kernel::{CallFailed, Called, Kernel, MountFlags, Remembered, Walk};
 use crate::mount_table::{Mount, MountTable};
 
@@ -40,7 +40,7 @@ pub struct Unbound {
 /// Naming the key, for a message that names the file.
 impl fmt::Display for Unbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = shown(&self.target);
+        let target = printable_path(&self.target);
         write!(f, "[binds] \"{target}\": {}; {}", self.reason, self.remedy)
     }
 }
@@ -115,7 +115,7 @@ fn check(kernel: &dyn Kernel, table: &MountTable, bind: Bind) -> Result<Option<R
         .and_then(|empty| kernel.entries(empty.as_fd()))
         .map_err(|failed| said_no(bind, failed))?;
     if let Some(name) = entries.first() {
-        let why = format!("is in use (it holds {})", shown(Path::new(name)));
+        let why = format!("is in use (it holds {})", printable_path(name));
         return Err(unbound(bind, target, &why, "name an empty directory"));
     }
     Ok(Some(Ready {
@@ -330,7 +330,7 @@ impl Tree {
 fn unbound(bind: Bind, what: &Path, why: &str, remedy: &'static str) -> Unbound {
     Unbound {
         target: bind.target.to_owned(),
-        reason: format!("{} {why}", shown(what)),
+        reason: format!("{} {why}", printable_path(what)),
         remedy,
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::Refusal;
+use config::{Refusal, printable_path};
 
 use crate::kernel::CallFailed;
 
@@ -133,10 +133,7 @@ impl Error {
     }
 
     pub(crate) fn not_a_place_for_nix(path: &std::path::Path, why: &str) -> Self {
-        Self::user(format!(
-            "{} {why}",
-            config::printable(&path.to_string_lossy())
-        ))
+        Self::user(format!("{} {why}", printable_path(path)))
     }
 
     pub(crate) fn cannot_leave(uid: Option<u32>, why: impl std::fmt::Display) -> Self {
@@ -145,11 +142,6 @@ impl Error {
             why: why.to_string(),
         }
     }
-}
-
-/// A path for people, with nothing in it that moves a cursor.
-pub(crate) fn shown(path: &std::path::Path) -> String {
-    config::printable(&path.to_string_lossy())
 }
 
 /// The path of the host's mount point.

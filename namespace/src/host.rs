@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use config::{Refusal, is_root};
+use config::{Refusal, is_root, printable_path};
 use nix::errno::Errno;
 
-use crate::error::{Error, shown};
+use crate::error::Error;
 use crate::kernel::{Kernel, Remembered};
 use crate::references::{PrivilegedFiles, first_reference};
 
@@ -129,7 +129,7 @@ fn findings(kernel: &dyn Kernel, nix: &Remembered) -> Result<Vec<(Refusal, Strin
     }
     let directory = kernel.open_directory(Path::new(crate::NIX))?;
     if let Some(name) = kernel.entries(directory.as_fd())?.first() {
-        let name = shown(Path::new(name));
+        let name = printable_path(name);
         found.push((
             Refusal::HostNixNotEmpty,
             format!("the host's /nix is in use (it holds {name})"),

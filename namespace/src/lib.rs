@@ -62,7 +62,7 @@ pub use outcome::{Entered, Opened, WithoutNix};
 pub use registry::{Holder, Living, ROOT as REGISTRY, holders, living};
 pub use session::{Door, Login, refuse_sandbox};
 pub use store::{CheckedStore, StoreRules};
-pub use target::Target;
+pub use target::{Target, host_name};
 
 /// Where the store directory is mounted.
 pub const NIX: &str = "/nix";

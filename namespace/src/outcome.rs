@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use config::Participation;
+use config::{Participation, printable_path};
 
 use crate::binds::Unbound;
-use crate::error::shown;
 use crate::leave::Left;
 use crate::profile::Profile;
 use crate::record::Record;
@@ -84,7 +83,7 @@ impl Opened {
             }
             Entered::None(why) => return format!("no /nix for {session}: {why}{left}"),
         };
-        let store = shown(&record.path);
+        let store = printable_path(&record.path);
         format!("/nix is {store} for {session}: {how}{left}")
     }
 }

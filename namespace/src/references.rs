@@ -18,6 +18,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use config::{printable, printable_path};
+
 pub(crate) use cache::first_reference;
 use mention::{Mention, mentions, named_files};
 use places::{Found, Kind, advisory_places, places};
@@ -83,10 +85,10 @@ impl PrivilegedFiles for HostFiles {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = config::printable(&self.file.to_string_lossy());
+        let file = printable_path(&self.file);
         match self.line {
-            0 => write!(f, "{file} {}", config::printable(&self.text)),
-            line => write!(f, "{file}:{line}: {}", config::printable(&self.text)),
+            0 => write!(f, "{file} {}", printable(&self.text)),
+            line => write!(f, "{file}:{line}: {}", printable(&self.text)),
         }
     }
 }

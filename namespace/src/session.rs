@@ -190,10 +190,7 @@ impl Login<'_> {
         let site = self.site()?;
         let host = (self.host)();
         let roots = site
-            .roots
-            .iter()
-            .map(|root| root.expand(self.account, &host))
-            .collect::<Result<_, _>>()
+            .expanded_roots(self.account, &host)
             .map_err(|error| Error::Site(error.to_string()))?;
         let request = Request {
             opt_in: site.opt_in,

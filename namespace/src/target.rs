@@ -102,7 +102,10 @@ impl fmt::Display for Target {
     }
 }
 
-fn host_name() -> String {
+/// The kernel's own name for the host, which `%H` stands for; empty where it is
+/// none that a path could have.
+#[must_use]
+pub fn host_name() -> String {
     nix::unistd::gethostname()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()

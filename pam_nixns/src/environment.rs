@@ -7,7 +7,7 @@ use namespace::{Opened, Target};
 
 use crate::pam::Pam;
 use crate::report;
-use crate::stack;
+use crate::runners;
 
 /// For a session that is on the user's own `/nix`.
 pub(crate) fn give(pam: &Pam, target: &Target, opened: &Opened) {
@@ -21,9 +21,9 @@ pub(crate) fn give(pam: &Pam, target: &Target, opened: &Opened) {
     };
     // pam_exec hands this environment to programs that it runs as root: they
     // would find the user's before, or for lack of, the system's.
-    if let Some(runner) = stack::runs_programs_outside_our_lines(&target.service) {
+    if let Some(runner) = runners::runs_programs_outside_our_lines(&target.service) {
         let why = format!(
-            "{runner} would run programs with it as root: put that line between the two of this module"
+            "{runner} may run programs with it as root: put what does between the two lines of this module"
         );
         return report::no_environment(pam, target, &why);
     }

@@ -8,7 +8,7 @@
 //! - [`arguments`]: the words after the module's name in `/etc/pam.d`;
 //! - [`hooks`]: what a session's opening and closing amount to;
 //! - [`environment`]: what the session's environment says;
-//! - [`stack`]: what PAM would run as root with it;
+//! - [`runners`]: what PAM would run as root with it;
 //! - [`code`]: what the module answers;
 //! - [`report`]: the one log line of a session;
 //! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
@@ -20,7 +20,7 @@ mod environment;
 mod hooks;
 mod pam;
 mod report;
-mod stack;
+mod runners;
 
 #[cfg(test)]
 mod manual;

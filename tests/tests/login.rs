@@ -457,6 +457,16 @@ fn who_is_a_person_is_known_wherever_login_defs_is() {
 }
 
 #[test]
+fn check_names_the_root_that_a_directory_is_below_in_whatever_order_they_are() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    for roots in [r#"["/srv", "%h"]"#, r#"["%h", "/srv"]"#] {
+        machine.configure_site(&format!("roots = {roots}\n"));
+        let check = machine.run_as("alice", "nix-ns check");
+        assert!(check.ok().contains("/nix (below %h)"), "{roots}: {check}");
+    }
+}
+
+#[test]
 fn root_is_left_alone_whatever_roots_home_holds() {
     let machine = machine_or_skip!().set_up();
     machine

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use config::{
     Account, Answer, OwnedFile, SITE_FILE, Selection, Site, StorePath, USER_FILE, UidRange, User,
-    printable,
+    printable, printable_path,
 };
+use namespace::host_name;
 use nix::unistd::Uid;
 
 use super::Error;
 use crate::account_database;
-use crate::site::{host_name, memberships};
+use crate::site::memberships;
 
 /// Check a configuration and show what it amounts to.
 ///
@@ -54,7 +55,7 @@ fn check_site(file: &Path, output: &mut dyn Write) -> Result<(), Error> {
     writeln!(
         output,
         "{}: fine; with every default filled in:",
-        shown(file)
+        printable_path(file)
     )?;
     write!(output, "{}", Site { users, ..site }.to_toml()?)?;
     Ok(())
@@ -137,13 +138,9 @@ fn report_user(
         file: file.to_owned(),
         problem,
     };
-    let host = host_name().map_err(Error::HostName)?;
-    let roots = site.roots.iter().map(|root| root.expand(account, &host));
-    let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-    let roots = config::with_real_paths(&roots);
-    let answer = config::answer(&site.source_path, site.opt_in, &roots, user, account, &host);
-    let answer = answer.map_err(wrong)?;
-    writeln!(output, "{}: {}", shown(file), state(file))?;
+    let host = host_name();
+    let answer = site.answer(user, account, &host).map_err(wrong)?;
+    writeln!(output, "{}: {}", printable_path(file), state(file))?;
     match answer {
         Answer::NotOptedIn => {
             writeln!(
@@ -158,7 +155,11 @@ fn report_user(
             environment,
         } => {
             writeln!(output, "enable: true")?;
-            writeln!(output, "source_path: {}", with_root(&path, site, &roots))?;
+            writeln!(
+                output,
+                "source_path: {}",
+                with_root(&path, site, account, &host)
+            )?;
             writeln!(output, "allow_symlinks: {allow_symlinks}")?;
             writeln!(
                 output,
@@ -179,16 +180,18 @@ const fn shown_environment(site: &Site, user: bool) -> &'static str {
     }
 }
 
-/// The path, and the root it is below as the site wrote it.
-fn with_root(path: &StorePath, site: &Site, roots: &[PathBuf]) -> String {
-    let mut patterns = site.roots.iter().zip(roots);
-    let pattern = patterns.find(|(_, root)| root.as_path() == path.root());
-    let pattern = pattern
-        .map(|(pattern, _)| pattern.to_string())
-        .unwrap_or_default();
-    format!("{} (below {})", shown(path.as_path()), printable(&pattern))
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
+/// The path, and the root it is below as the site wrote it: the answer has where
+/// that really is.
+fn with_root(path: &StorePath, site: &Site, account: &Account, host: &str) -> String {
+    let is_it = |written: PathBuf| {
+        written == path.root() || written.canonicalize().is_ok_and(|real| real == path.root())
+    };
+    let mut patterns = site.roots.iter();
+    let pattern = patterns.find(|pattern| pattern.expand(account, host).is_ok_and(is_it));
+    let pattern = pattern.map(ToString::to_string).unwrap_or_default();
+    format!(
+        "{} (below {})",
+        printable_path(path.as_path()),
+        printable(&pattern)
+    )
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use config::{Participation, printable};
+use config::{Participation, printable, printable_path};
 
 use super::enter;
 use crate::progress::Number;
@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     AccountDatabase(#[from] account_database::Error),
     /// What a configuration amounts to is wrong, though every line of it is right.
-    #[error("{}: {problem}", printable(&file.to_string_lossy()))]
+    #[error("{}: {problem}", printable_path(file))]
     Answer {
         /// The configuration.
         file: PathBuf,
@@ -28,11 +28,8 @@ pub enum Error {
         problem: config::Error,
     },
     /// The file to check is not there.
-    #[error("{}: there is no such file", printable(&.0.to_string_lossy()))]
+    #[error("{}: there is no such file", printable_path(.0))]
     NoFile(PathBuf),
-    /// The host's name cannot be found out.
-    #[error("/proc/sys/kernel/hostname: {0}")]
-    HostName(io::Error),
     /// There is no way into the namespace.
     #[error(transparent)]
     Enter(#[from] enter::Error),
@@ -51,7 +48,7 @@ pub enum Error {
         reason: Participation,
     },
     /// The user does not want one.
-    #[error("{}: says enable = false; set it to true, or remove the line", printable(&.0.to_string_lossy()))]
+    #[error("{}: says enable = false; set it to true, or remove the line", printable_path(.0))]
     Disabled(PathBuf),
     /// The store directory cannot be opened or made.
     #[error(transparent)]
@@ -60,7 +57,7 @@ pub enum Error {
     #[error(transparent)]
     StoreTree(#[from] store_tree::Error),
     /// A configuration cannot be written.
-    #[error("{}: cannot be made: {source}", printable(&file.to_string_lossy()))]
+    #[error("{}: cannot be made: {source}", printable_path(file))]
     NotMade {
         /// The configuration.
         file: PathBuf,
@@ -68,19 +65,19 @@ pub enum Error {
         source: io::Error,
     },
     /// There is nothing to remove.
-    #[error("{}: your store directory is not there; there is nothing to remove", printable(&.0.to_string_lossy()))]
+    #[error("{}: your store directory is not there; there is nothing to remove", printable_path(.0))]
     NoStore(PathBuf),
     /// Nothing is removed unasked.
     #[error("standard input is no terminal to ask on: say --yes")]
     NobodyToAsk,
     /// The answer was not yes.
-    #[error("nothing was removed below {}", printable(&.0.to_string_lossy()))]
+    #[error("nothing was removed below {}", printable_path(.0))]
     NotConfirmed(PathBuf),
     /// One file that was not removed, and why.
     #[error("{0}")]
     Left(String),
     /// How many there are.
-    #[error("{} files are left below {}", Number(*files), printable(&path.to_string_lossy()))]
+    #[error("{} files are left below {}", Number(*files), printable_path(path))]
     LeftInAll {
         /// The directory.
         path: PathBuf,

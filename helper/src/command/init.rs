@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use config::{OwnedFile, USER_EXAMPLE, USER_FILE, User, printable};
+use config::{OwnedFile, USER_EXAMPLE, USER_FILE, User, printable_path};
 use namespace::NIX;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
@@ -51,7 +51,7 @@ impl Init {
             Some(source) if is_same(&source, &store)? => {
                 screen.say(format_args!(
                     "{}: is the store directory already",
-                    shown(&store.path)
+                    printable_path(&store.path)
                 ))?;
             }
             Some(source) => {
@@ -60,7 +60,10 @@ impl Init {
             }
             None => {
                 furnish(&reference);
-                screen.say(format_args!("{}: the store directory", shown(&store.path)))?;
+                screen.say(format_args!(
+                    "{}: the store directory",
+                    printable_path(&store.path)
+                ))?;
             }
         }
         configure(&own, screen)?;
@@ -97,7 +100,7 @@ fn report(
     store: &Found,
     screen: &mut Screen,
 ) -> Result<(), Error> {
-    let (from, to) = (shown(&source.path), shown(&store.path));
+    let (from, to) = (printable_path(&source.path), printable_path(&store.path));
     match taken {
         TakenOver::Moved => {
             screen.say(format_args!("{to}: the store directory, moved from {from}"))?
@@ -124,7 +127,7 @@ fn report(
 fn configure(own: &Own, screen: &mut Screen) -> Result<(), Error> {
     let file = &own.file;
     if own.user.is_some() {
-        screen.say(format_args!("{}: kept as it is", shown(file)))?;
+        screen.say(format_args!("{}: kept as it is", printable_path(file)))?;
         return Ok(());
     }
     let denied = |source| Error::NotMade {
@@ -157,7 +160,7 @@ fn configure(own: &Own, screen: &mut Screen) -> Result<(), Error> {
     }
     screen.say(format_args!(
         "{}: made; every key of it is commented out",
-        shown(file)
+        printable_path(file)
     ))?;
     Ok(())
 }
@@ -168,11 +171,11 @@ fn warn(store: &Found, screen: &mut Screen) -> Result<(), Error> {
         screen.say(format_args!(
             "warning: {} is on a file system from which no program can be run (noexec): choose \
              another source_path",
-            shown(&store.path)
+            printable_path(&store.path)
         ))?;
     }
     if store.has(COPYING) {
-        let copy = shown(&store.path.join(COPYING));
+        let copy = printable_path(store.path.join(COPYING));
         screen.say(format_args!(
             "warning: {copy} is an interrupted copy: go on with `nix-ns init --from`, or remove it \
              with `nix-ns purge {copy}`"
@@ -196,7 +199,7 @@ fn say_what_is_next(store: &Found, screen: &mut Screen) -> Result<(), Error> {
     match store.nix() {
         Some(nix) => screen.say(format_args!(
             "Nix is in it: PATH={NIX}/store/{}/bin:$PATH",
-            printable(&nix.to_string_lossy())
+            printable_path(&nix)
         ))?,
         None if store.has("store") => {}
         None => screen.say(format_args!(
@@ -204,8 +207,4 @@ fn say_what_is_next(store: &Found, screen: &mut Screen) -> Result<(), Error> {
         ))?,
     }
     Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }

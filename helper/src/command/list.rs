@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use config::{Account, printable};
+use config::{Account, printable, printable_path};
 use namespace::kernel::{Linux, Tasks};
 use namespace::{Holder, holders, living};
 use nix::unistd::Uid;
@@ -97,7 +97,7 @@ impl List {
         let mut all = Vec::new();
         for namespace in living {
             let mut listed = nothing("only processes that outlived their session");
-            listed.directory = Some(printable(&namespace.record.path.to_string_lossy()));
+            listed.directory = Some(printable_path(&namespace.record.path));
             listed.sessions = namespace.sessions.into_iter().map(Session::of).collect();
             if !listed.sessions.is_empty() {
                 listed.remark = None;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use config::{
     Account, Answer, Participation, SITE_FILE, Site, StorePath, USER_FILE, UidRange, User,
 };
+use namespace::host_name;
 use nix::unistd::{Uid, geteuid};
 
 use super::Error;
 use super::check::own_user;
 use crate::account_database;
-use crate::site::{host_name, memberships};
+use crate::site::memberships;
 
 /// The caller's account. Not root's: root has no `/nix`, and what races with a
 /// user's own process must not run with root's rights.
@@ -71,20 +72,7 @@ impl Own {
             enable: true,
             ..self.user.clone().unwrap_or_default()
         };
-        let (site, account) = (&self.site, &self.account);
-        let host = host_name().map_err(Error::HostName)?;
-        let roots = site.roots.iter().map(|root| root.expand(account, &host));
-        let roots = roots.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let roots = config::with_real_paths(&roots);
-        let opt_in = site.opt_in;
-        let answer = config::answer(
-            &site.source_path,
-            opt_in,
-            &roots,
-            Some(&user),
-            account,
-            &host,
-        );
+        let answer = self.site.answer(Some(&user), &self.account, &host_name());
         match answer.map_err(wrong)? {
             Answer::Store {
                 path,

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use config::printable;
+use config::printable_path;
 
 use super::Error;
 use super::own_store::{Own, own_account};
@@ -69,7 +69,7 @@ fn confirmed(doomed: &Doomed, screen: &mut Screen) -> Result<bool, Error> {
         return Err(Error::NobodyToAsk);
     }
     let count = doomed.count(screen.progress("counting", None))?;
-    let path = shown(&doomed.found().path);
+    let path = printable_path(&doomed.found().path);
     screen.ask(format_args!(
         "Remove {} below {path}? Type yes: ",
         count.amount
@@ -82,7 +82,10 @@ fn confirmed(doomed: &Doomed, screen: &mut Screen) -> Result<bool, Error> {
 fn report(purged: Purged, path: &Path, screen: &mut Screen) -> Result<(), Vec<Error>> {
     let Purged { amount, left } = purged;
     screen
-        .say(format_args!("removed {amount} below {}", shown(path)))
+        .say(format_args!(
+            "removed {amount} below {}",
+            printable_path(path)
+        ))
         .map_err(|error| vec![error.into()])?;
     if left.files == 0 {
         return Ok(());
@@ -93,8 +96,4 @@ fn report(purged: Purged, path: &Path, screen: &mut Screen) -> Result<(), Vec<Er
         files: left.files,
     });
     Err(errors)
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }

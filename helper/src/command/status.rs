@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use config::printable;
+use config::{printable, printable_path};
 use namespace::kernel::{Linux, MountFlags, Namespaces, Task, Tasks};
 use namespace::mount_table::Mount;
 use namespace::place::Place;
@@ -99,7 +99,7 @@ fn report(scene: &Scene) -> Report {
         place,
         uid,
         user: account.map(|account| printable(&account.name)),
-        directory: record.map(|record| printable(&record.path.to_string_lossy())),
+        directory: record.map(|record| printable_path(&record.path)),
         mount: record
             .and_then(|_| mounted())
             .map(|mount| Mounted::from(&mount)),
@@ -207,7 +207,7 @@ impl Session {
 impl From<(PathBuf, bool)> for Bound {
     fn from((target, bound): (PathBuf, bool)) -> Self {
         Self {
-            target: printable(&target.to_string_lossy()),
+            target: printable_path(&target),
             bound,
         }
     }

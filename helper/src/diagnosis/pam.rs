@@ -2,8 +2,6 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `stack`, `control` | PAM's configuration as libpam reads it |
-//! | `ours` | the module's lines and the guard in a stack |
 //! | `door` | services that people come in through |
 //! | `presence` | which of them have the lines |
 //! | `order` | what stands outside the two lines |
@@ -12,20 +10,16 @@
 //! | `words` | what libpam or the module does not understand |
 
 mod answers;
-mod control;
 mod door;
 mod order;
-mod ours;
 mod presence;
 mod skipped;
-mod stack;
 mod words;
 
 use std::path::Path;
 
 use super::{Finding, Scene};
 use door::doors;
-pub(super) use stack::Stack;
 
 const BOTH_LINES: &str = "put both lines into it, `... pam_nixns.so leave` before and `... pam_nixns.so` after all other session lines: pam_nixns(8)";
 

@@ -1,6 +1,5 @@
 //! Who asks, about whom, from where: found out once, before any check.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use config::{Account, Participation, SITE_FILE, Site, UidRange};
@@ -8,7 +7,7 @@ use namespace::Linux;
 use namespace::place::Place;
 use nix::unistd::Uid;
 
-use crate::account_database;
+use crate::site::memberships;
 
 /// What all checks know.
 #[derive(Debug)]
@@ -70,16 +69,6 @@ impl Scene {
 
 fn participation(site: &Site, account: &Account) -> Result<Participation, String> {
     let uids = UidRange::read_login_defs().map_err(|error| error.to_string())?;
-    let mentioned = site
-        .users
-        .deny_groups
-        .iter()
-        .chain(&site.users.allow_groups);
-    let mut memberships = BTreeSet::new();
-    for group in mentioned {
-        if account_database::is_member(account, group).map_err(|error| error.to_string())? {
-            memberships.insert(group.as_str());
-        }
-    }
-    Ok(site.participation(account, uids, &|group| memberships.contains(group)))
+    let groups = memberships(site, account).map_err(|error| error.to_string())?;
+    Ok(site.participation(account, uids, &|group| groups.contains(group)))
 }

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::pam::Stack;
+use pam_stack::Stack;
+
 use super::{Finding, Scene};
 
 const NAME: &str = "doors.slurm";

@@ -8,7 +8,7 @@ use config::{
 };
 use namespace::kernel::{Files, Linux, Mounts};
 use namespace::mount_table::{Mount, MountTable};
-use namespace::{CheckedStore, StoreRules};
+use namespace::{CheckedStore, StoreRules, host_name};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::fstatvfs;
@@ -16,7 +16,6 @@ use nix::sys::statvfs::fstatvfs;
 use super::nix_settings::{self, Setting};
 use super::{Finding, Scene};
 use crate::reader::open_store;
-use crate::site::host_name;
 
 /// Less is too little for a compiler and what it needs.
 const LITTLE_SPACE: u64 = 2 << 30;
@@ -107,25 +106,8 @@ fn answer(site: &Site, account: &Account) -> Result<Answer, String> {
         .map_err(|error| error.to_string())?;
     let user = read.map(|read| User::parse(&read.text, file)).transpose();
     let user = user.map_err(|error| error.to_string())?;
-    let host = host_name().unwrap_or_default();
-    let roots = config::with_real_paths(&roots(site, account)?);
-    config::answer(
-        &site.source_path,
-        site.opt_in,
-        &roots,
-        user.as_ref(),
-        account,
-        &host,
-    )
-    .map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn roots(site: &Site, account: &Account) -> Result<Vec<PathBuf>, String> {
-    let host = host_name().unwrap_or_default();
-    let roots = site.roots.iter().map(|root| root.expand(account, &host));
-    roots
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())
+    site.answer(user.as_ref(), account, &host_name())
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn check_store(
@@ -219,7 +201,8 @@ fn can_be_reached(path: &StorePath, allow_symlinks: bool, above: &Path) -> Resul
 
 fn open_roots(site: &Site, account: &Account) -> Vec<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let roots = roots(site, account).unwrap_or_default();
+    let roots = site.expanded_roots(account, &host_name());
+    let roots = roots.unwrap_or_default();
     roots
         .iter()
         .filter_map(|root| open(root.as_path(), flags, Mode::empty()).ok())
@@ -273,7 +256,7 @@ fn check_mount(
 fn check_file_system(mount: &Mount, account: &Account, path: &Path) -> Finding {
     let kind = mount.file_system.as_str();
     if OVER_NETWORK.contains(&kind) {
-        let host = host_name().unwrap_or_default();
+        let host = host_name();
         let of_this_host = path.components().any(|it| it.as_os_str() == host.as_str());
         let write_ahead = nix_settings::find("use-sqlite-wal", account);
         return over_network(kind, of_this_host, write_ahead.as_ref());

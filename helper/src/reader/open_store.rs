@@ -1,10 +1,10 @@
 //! Opening the store directory; what is missing of it is made.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use config::walk::{MOST_LINKS, Rules, Stopped, walk};
-use config::{StorePath, printable};
+use config::{StorePath, printable_path};
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::geteuid;
@@ -12,28 +12,24 @@ use nix::unistd::geteuid;
 /// Why a store directory could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("{} is a symbolic link: set allow_symlinks = true, or source_path to where it leads", shown(.0))]
+    #[error("{} is a symbolic link: set allow_symlinks = true, or source_path to where it leads", printable_path(.0))]
     Link(PathBuf),
-    #[error("{} leads through more than {MOST_LINKS} symbolic links", shown(.0))]
+    #[error("{} leads through more than {MOST_LINKS} symbolic links", printable_path(.0))]
     ManyLinks(PathBuf),
-    #[error("{} is not a directory: remove it, or set source_path to another place", shown(.0))]
+    #[error("{} is not a directory: remove it, or set source_path to another place", printable_path(.0))]
     NotDirectory(PathBuf),
-    #[error("others can change {} (owner uid {owner}, mode {mode:04o}), and with it what lies below: set source_path to a place below directories of your own", shown(.path))]
+    #[error("others can change {} (owner uid {owner}, mode {mode:04o}), and with it what lies below: set source_path to a place below directories of your own", printable_path(.path))]
     Foreign {
         path: PathBuf,
         owner: u32,
         mode: u32,
     },
-    #[error("{} cannot be {what}: {errno}", shown(.path))]
+    #[error("{} cannot be {what}: {errno}", printable_path(.path))]
     Denied {
         path: PathBuf,
         what: &'static str,
         errno: Errno,
     },
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }
 
 impl From<Stopped> for OpenError {

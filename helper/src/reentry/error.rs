@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use config::printable;
+use config::printable_path;
 use namespace::{Gravity, WithoutNix};
 use nix::errno::Errno;
 
@@ -16,7 +16,7 @@ pub enum Error {
     /// An option that there is not.
     #[error(
         "{} is no option; usage: nix-ns-enter [{}] [--] [COMMAND [ARGUMENT]...]",
-        printable(&.0.to_string_lossy()),
+        printable_path(.0),
         OPTIONS.join("] [")
     )]
     UnknownOption(OsString),

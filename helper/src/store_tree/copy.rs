@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use config::printable_path;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{
@@ -21,7 +22,6 @@ use super::Error;
 use super::contents::{self, Attribute};
 use super::count::bytes;
 use super::descent::Descent;
-use super::error::shown;
 use super::opened::{self, kind, permissions};
 use super::remove::remove;
 use super::walk::{Next, Place, Visit, names, walk};
@@ -104,7 +104,7 @@ impl Visit for Copier<'_, '_> {
                 .map_err(|failed| failed.at(at, name))?;
         }
         if !is_copied(stat) {
-            let path = shown(&at.path.join(name));
+            let path = printable_path(at.path.join(name));
             self.left_out.push(path);
         }
         Ok(self.progress.add(bytes(stat))?)

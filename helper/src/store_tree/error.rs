@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::printable;
+use config::printable_path;
 use nix::errno::Errno;
 
 use super::in_use::{Process, listed};
@@ -14,7 +14,7 @@ use crate::progress::{Bytes, Number};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel says no.
-    #[error("{} cannot be {what}: {errno}{}", shown(path), mend(*errno))]
+    #[error("{} cannot be {what}: {errno}{}", printable_path(path), mend(*errno))]
     Denied {
         /// The file.
         path: PathBuf,
@@ -24,19 +24,22 @@ pub enum Error {
         errno: Errno,
     },
     /// Somebody works on the same tree.
-    #[error("{} changed meanwhile: end what works on it, and run the same command again", shown(.0))]
+    #[error("{} changed meanwhile: end what works on it, and run the same command again", printable_path(.0))]
     Changed(PathBuf),
     /// Another file system, or the same one again.
-    #[error("something is mounted on {}: unmount it first, it is no part of the store", shown(.0))]
+    #[error("something is mounted on {}: unmount it first, it is no part of the store", printable_path(.0))]
     Mounted(PathBuf),
     /// Nothing to work on.
-    #[error("{}: there is no such directory", shown(.0))]
+    #[error("{}: there is no such directory", printable_path(.0))]
     NoDirectory(PathBuf),
     /// A link leads somewhere else than it is.
-    #[error("{} is a symbolic link: name the directory it leads to", shown(.0))]
+    #[error("{} is a symbolic link: name the directory it leads to", printable_path(.0))]
     Link(PathBuf),
     /// Somebody else's directory.
-    #[error("{} belongs to uid {owner}: only its owner may do this", shown(path))]
+    #[error(
+        "{} belongs to uid {owner}: only its owner may do this",
+        printable_path(path)
+    )]
     NotOwned {
         /// The directory.
         path: PathBuf,
@@ -44,10 +47,10 @@ pub enum Error {
         owner: u32,
     },
     /// A home is no store, whatever is in it.
-    #[error("{} is your home directory or above it: name the directory that holds store/ and var/", shown(.0))]
+    #[error("{} is your home directory or above it: name the directory that holds store/ and var/", printable_path(.0))]
     Home(PathBuf),
     /// Nothing that Nix made.
-    #[error("{} does not look like a store: name a directory that holds the store/ and var/ of a Nix{}", shown(path), below.as_ref().map(|below| format!("; there is one in {}", shown(below))).unwrap_or_default())]
+    #[error("{} does not look like a store: name a directory that holds the store/ and var/ of a Nix{}", printable_path(path), below.as_ref().map(|below| format!("; there is one in {}", printable_path(below))).unwrap_or_default())]
     NotAStore {
         /// The directory.
         path: PathBuf,
@@ -57,8 +60,8 @@ pub enum Error {
     /// Somebody could put other programs into the store.
     #[error(
         "others can write {} (mode {mode:04o}): `chmod go-w {}`",
-        shown(path),
-        shown(path)
+        printable_path(path),
+        printable_path(path)
     )]
     WritableByOthers {
         /// The directory.
@@ -67,12 +70,12 @@ pub enum Error {
         mode: u32,
     },
     /// A Nix runs.
-    #[error("a Nix has the store {} open: wait until it is done, or end it (`fuser -v {}/var/nix/db/big-lock` shows it, if it runs on this host)", shown(.0), shown(.0))]
+    #[error("a Nix has the store {} open: wait until it is done, or end it (`fuser -v {}/var/nix/db/big-lock` shows it, if it runs on this host)", printable_path(.0), printable_path(.0))]
     NixRuns(PathBuf),
     /// A session or another tool has it.
     #[error(
         "{} is the /nix of {}: end them first (for a session without it, write enable = false into ~/.config/nix-ns/config.toml, log out everywhere, and in again)",
-        shown(path),
+        printable_path(path),
         listed(processes)
     )]
     InUse {
@@ -84,9 +87,9 @@ pub enum Error {
     /// Two stores cannot be one.
     #[error(
         "{} has {} already, and two stores cannot become one: choose another source_path, or remove it first (`nix-ns purge {}`)",
-        shown(path),
-        shown(Path::new(name)),
-        shown(path)
+        printable_path(path),
+        printable_path(Path::new(name)),
+        printable_path(path)
     )]
     Occupied {
         /// The directory to move into.
@@ -97,9 +100,9 @@ pub enum Error {
     /// A copy of another store was begun.
     #[error(
         "{} holds the interrupted copy of {}: go on with that one, or remove it (`nix-ns purge {}`)",
-        shown(path),
-        shown(from),
-        shown(path)
+        printable_path(path),
+        printable_path(from),
+        printable_path(path)
     )]
     OtherCopy {
         /// The unfinished copy.
@@ -110,8 +113,8 @@ pub enum Error {
     /// A store would have to hold itself.
     #[error(
         "{} lies in {}, which cannot be moved into itself: choose another source_path",
-        shown(inner),
-        shown(outer)
+        printable_path(inner),
+        printable_path(outer)
     )]
     Inside {
         /// The store directory.
@@ -122,7 +125,7 @@ pub enum Error {
     /// The file system is too small.
     #[error(
         "{} has no room: the store needs {bytes} and {files} files more, and {free_bytes} and {free_files} files are free; make room, or choose another source_path",
-        shown(path)
+        printable_path(path)
     )]
     NoRoom {
         /// The store directory.
@@ -139,8 +142,8 @@ pub enum Error {
     /// The kernel could not write down what it had accepted.
     #[error(
         "the copy in {} did not reach the disk ({errno}) and cannot be trusted: remove it (`nix-ns purge {}`), and run the same command again",
-        shown(path),
-        shown(path)
+        printable_path(path),
+        printable_path(path)
     )]
     NotSynced {
         /// The copy.
@@ -185,8 +188,4 @@ fn mend(errno: Errno) -> &'static str {
         Errno::EIO => "; if the disk is sound, run the same command again, it goes on from here",
         _ => "",
     }
-}
-
-pub(super) fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }

@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use config::printable_path;
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::Error;
 use super::count::bytes;
-use super::error::shown;
 use super::opened;
 use super::walk::{Next, Place, Visit, walk};
 use crate::progress::Progress;
@@ -31,7 +31,7 @@ impl Left {
     fn note(&mut self, path: &Path, why: &str) {
         self.files = self.files.saturating_add(1);
         if self.reasons.len() < MOST_REASONS {
-            self.reasons.push(format!("{} {why}", shown(path)));
+            self.reasons.push(format!("{} {why}", printable_path(path)));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::{Participation, printable};
+use config::{Participation, printable_path};
 use namespace::confinement;
 use namespace::kernel::CallFailed;
 use nix::errno::Errno;
@@ -21,9 +21,6 @@ pub enum Error {
     /// The caller's account cannot be found out.
     #[error(transparent)]
     AccountDatabase(#[from] account_database::Error),
-    /// The host's name cannot be found out.
-    #[error("/proc/sys/kernel/hostname: {0}")]
-    HostName(io::Error),
     /// The site leaves the caller out.
     #[error("there is no /nix for this account: {0}")]
     NotSelected(Participation),
@@ -71,7 +68,7 @@ pub enum Error {
     #[error("{0}")]
     Mapped(String),
     /// A file system was not mounted.
-    #[error("{kind} cannot be mounted on {}: {errno}{}", shown(point), hint(kind, *errno))]
+    #[error("{kind} cannot be mounted on {}: {errno}{}", printable_path(point), hint(kind, *errno))]
     NotMounted {
         /// Its kind.
         kind: &'static str,
@@ -81,7 +78,7 @@ pub enum Error {
         errno: Errno,
     },
     /// A file or a directory cannot be used.
-    #[error("{}: {source}", shown(path))]
+    #[error("{}: {source}", printable_path(path))]
     File {
         /// Which.
         path: PathBuf,
@@ -89,19 +86,19 @@ pub enum Error {
         source: io::Error,
     },
     /// The store directory is another one than a moment ago.
-    #[error("{} was exchanged for another directory meanwhile: try again", shown(.0))]
+    #[error("{} was exchanged for another directory meanwhile: try again", printable_path(.0))]
     Exchanged(PathBuf),
     /// The mount table does not show what was mounted.
-    #[error("the kernel does not show on {} what was mounted there", shown(.0))]
+    #[error("the kernel does not show on {} what was mounted there", printable_path(.0))]
     Unverified(PathBuf),
     /// A mount has fewer flags than outside.
-    #[error("the mount on {} has lost flags that it has outside", shown(.0))]
+    #[error("the mount on {} has lost flags that it has outside", printable_path(.0))]
     Lost(PathBuf),
     /// A file system shows what is outside.
     #[error("what is mounted on {0} shows processes or message queues outside")]
     Uncovered(String),
     /// Control groups can be written.
-    #[error("what is mounted on {} is not read-only: by it, processes outside could be ended", shown(.0))]
+    #[error("what is mounted on {} is not read-only: by it, processes outside could be ended", printable_path(.0))]
     ControlGroups(PathBuf),
     /// The loopback interface is down.
     #[error("the loopback interface cannot be brought up: {0}")]
@@ -147,8 +144,4 @@ pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Error {
         path: path.to_owned(),
         source,
     }
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }

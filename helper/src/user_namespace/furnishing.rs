@@ -6,7 +6,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
-use config::printable;
+use config::printable_path;
 use namespace::kernel::{Files, MountFlags, Mounts, Walk};
 use namespace::mount_table::{Mount, MountTable};
 use namespace::{CheckedStore, Linux, NIX};
@@ -340,7 +340,7 @@ fn check_all_covered(table: &MountTable, made: &[Made]) -> Result<(), Error> {
     let kinds = |mount: &&Mount| OF_A_NAMESPACE.contains(&mount.file_system.as_str());
     for mount in table.mounts().iter().filter(kinds) {
         if !covered(mount) && is_reachable(mount) {
-            return Err(Error::Uncovered(printable(&mount.point.to_string_lossy())));
+            return Err(Error::Uncovered(printable_path(&mount.point)));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::{Account, printable};
+use config::{Account, printable, printable_path};
 
 /// Lowest id of a range: below, systems have accounts, those of people and
 /// services, of systemd (61184 to 65519) and nobody (65534).
@@ -26,7 +26,7 @@ pub(super) struct IdRange {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be read.
-    #[error("{}: {source}", shown(file))]
+    #[error("{}: {source}", printable_path(file))]
     Unreadable {
         /// Which.
         file: PathBuf,
@@ -36,7 +36,7 @@ pub enum Error {
     /// The account has no line.
     #[error(
         "{}: no range of ids for {}; the administrator gives one: usermod --add-subuids and --add-subgids 100000-165535 {}",
-        shown(file),
+        printable_path(file),
         printable(name),
         printable(name)
     )]
@@ -47,7 +47,7 @@ pub enum Error {
         name: String,
     },
     /// A line cannot be used.
-    #[error("{}:{line}: {why}", shown(file))]
+    #[error("{}:{line}: {why}", printable_path(file))]
     Line {
         /// Which.
         file: PathBuf,
@@ -180,10 +180,6 @@ fn capped(ranges: Vec<IdRange>) -> Vec<IdRange> {
         }
     }
     capped
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }
 
 #[cfg(test)]

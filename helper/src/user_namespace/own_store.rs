@@ -6,11 +6,11 @@ use std::path::Path;
 use config::{Account, Binds, Participation, Refusal, SITE_FILE, Site, UidRange};
 use namespace::kernel::{Files, Walk};
 use namespace::reader::{Finding, Request};
-use namespace::{CheckedStore, Linux, StoreRules};
+use namespace::{CheckedStore, Linux, StoreRules, host_name};
 
 use super::Error;
 use crate::reader;
-use crate::site::{host_name, memberships};
+use crate::site::memberships;
 
 /// The caller's store directory, and what the site says beyond it.
 pub(super) struct OwnStore {
@@ -24,12 +24,11 @@ impl OwnStore {
     pub(super) fn find(account: &Account) -> Result<Self, Error> {
         let site = Site::read(Path::new(SITE_FILE))?.0;
         check_participation(&site, account)?;
-        let host = host_name().map_err(Error::HostName)?;
-        let roots = site.roots.iter().map(|root| root.expand(account, &host));
+        let host = host_name();
         let request = Request {
             opt_in: site.opt_in,
             source_path: site.source_path.clone(),
-            roots: roots.collect::<Result<_, _>>()?,
+            roots: site.expanded_roots(account, &host)?,
             host,
             account: account.clone(),
         };

@@ -47,9 +47,6 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/environment.d", Kind::Text),
     ("/etc/security/pam_env.conf", Kind::Text),
     ("/etc/pam.conf", Kind::Pam),
-    ("/etc/pam.d", Kind::Pam),
-    ("/usr/lib/pam.d", Kind::Pam),
-    ("/usr/etc/pam.d", Kind::Pam),
     ("/etc/sudoers", Kind::Sudoers),
     ("/etc/sudoers.d", Kind::Sudoers),
     ("/etc/doas.conf", Kind::Text),
@@ -100,7 +97,10 @@ pub(super) struct Found {
 
 /// Every file that is there now, directories replaced by their files.
 pub(super) fn places(root: &Path) -> Vec<(Found, Kind)> {
-    files_at(root, PLACES)
+    let stacks = pam_stack::DIRECTORIES.map(|directory| (directory, Kind::Pam));
+    let mut files = files_at(root, PLACES);
+    files.extend(files_at(root, &stacks));
+    files
 }
 
 /// The same, of files that no login depends on.

@@ -1,8 +1,8 @@
 //! What a stack makes of the module's answers, by the control fields of its lines.
 
-use super::control::Action;
+use pam_stack::{Action, Line, Stack};
+
 use super::door::Door;
-use super::stack::{Line, Stack};
 use super::{Finding, unless_empty};
 
 const CONTROL: &str = "give it the control field of pam_nixns(8): [success=ok system_err=die abort=die default=ignore]";

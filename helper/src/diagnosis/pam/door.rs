@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::stack::{Stack, services};
+use pam_stack::{Stack, services};
 
 /// Services that people come in through.
 const DOORS: &[&str] = &[

@@ -1,7 +1,8 @@
 //! What stands outside the two lines, and so runs on somebody's `/nix`.
 
+use pam_stack::Line;
+
 use super::door::Door;
-use super::stack::Line;
 use super::{BOTH_LINES, Finding, unless_empty};
 
 /// Modules that neither run anything of somebody's choice nor mount.

@@ -1,8 +1,8 @@
 //! Lines that may end the stack, or jump, before one of ours is reached.
 
-use super::control::Action;
+use pam_stack::{Action, Line};
+
 use super::door::Door;
-use super::stack::Line;
 use super::{Finding, unless_empty};
 
 pub(super) fn check(doors: &[Door]) -> Vec<Finding> {

@@ -40,6 +40,10 @@ pub(super) fn check_syntax(doors: &[Door]) -> Vec<Finding> {
                 "mend that line: libpam fails every session of this service",
             ));
         }
+        for (file, error) in &stack.unread {
+            let why = format!("{service}: {} cannot be read: {error}", file.display());
+            findings.push(Finding::unknown(NAME, why));
+        }
     }
     unless_empty(
         findings,

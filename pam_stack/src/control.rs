@@ -3,7 +3,7 @@
 
 /// What becomes of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
     /// The answer does not count.
     Ignore,
     /// It counts, as a success.
@@ -22,7 +22,7 @@ pub(super) enum Action {
 
 /// A control field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Control {
+pub struct Control {
     actions: Vec<(String, Action)>,
     default: Action,
 }
@@ -30,7 +30,8 @@ pub(super) struct Control {
 impl Control {
     /// A keyword, or what stands in brackets; `None` is what libpam does not
     /// understand, and treats as a module that always fails.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let pairs = match text.to_ascii_lowercase().as_str() {
             "required" => "success=ok new_authtok_reqd=ok ignore=ignore default=bad",
             "requisite" => "success=ok new_authtok_reqd=ok ignore=ignore default=die",
@@ -61,7 +62,8 @@ impl Control {
     }
 
     /// What becomes of the stack after this answer.
-    pub(super) fn on(&self, answer: &str) -> Action {
+    #[must_use]
+    pub fn on(&self, answer: &str) -> Action {
         let mut actions = self.actions.iter().rev();
         actions
             .find(|(name, _)| name == answer)
@@ -69,7 +71,7 @@ impl Control {
     }
 
     /// Everything that may become of the stack.
-    pub(super) fn all(&self) -> impl Iterator<Item = Action> {
+    pub fn all(&self) -> impl Iterator<Item = Action> {
         let actions = self.actions.iter().map(|(_, action)| *action);
         actions.chain([self.default])
     }
@@ -92,7 +94,8 @@ impl Action {
     }
 
     /// Whether the session does not start.
-    pub(super) fn fails(self) -> bool {
+    #[must_use]
+    pub fn fails(self) -> bool {
         matches!(self, Self::Bad | Self::Die)
     }
 }

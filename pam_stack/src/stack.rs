@@ -5,13 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::control::Control;
+use crate::control::Control;
 
-/// In libpam's order: the first that has a file of the service's name is read.
-/// The last two are where distributions have libpam look for a vendor's.
-const DIRECTORIES: [&str; 4] = [
+/// Where stacks are, in libpam's order: the first that has a file of the
+/// service's name is read. The last two are where distributions have libpam look
+/// for a vendor's.
+pub const DIRECTORIES: [&str; 4] = [
     "/etc/pam.d",
     "/usr/lib/pam.d",
     "/usr/etc/pam.d",
@@ -27,23 +29,26 @@ const LARGEST: u64 = 1 << 20;
 
 /// A module's line in the session stack of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// Where it stands.
-    pub(super) place: Place,
+    pub place: Place,
     /// `None`: nothing libpam understands, so it always fails.
-    pub(super) control: Option<Control>,
+    pub control: Option<Control>,
     /// The module's file name, without directory and without `.so`.
-    pub(super) module: String,
-    pub(super) arguments: Vec<String>,
+    pub module: String,
+    /// What follows the module.
+    pub arguments: Vec<String>,
     /// How many substacks it is in.
-    pub(super) level: usize,
+    pub level: usize,
 }
 
 /// A file and a line in it, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) file: PathBuf,
-    pub(super) line: usize,
+pub struct Place {
+    /// As it is called on that system.
+    pub file: PathBuf,
+    /// The first, of a line that goes on.
+    pub line: usize,
 }
 
 impl fmt::Display for Place {
@@ -54,16 +59,20 @@ impl fmt::Display for Place {
 
 /// The session lines of a service, includes replaced by what they include.
 #[derive(Debug, Default)]
-pub(in crate::diagnosis) struct Stack {
-    pub(super) lines: Vec<Line>,
+pub struct Stack {
+    /// In the order in which they are worked off.
+    pub lines: Vec<Line>,
     /// What libpam would complain of.
-    pub(super) problems: Vec<(Place, String)>,
+    pub problems: Vec<(Place, String)>,
+    /// Files that are there and could not be read, and why: they may say anything.
+    pub unread: Vec<(PathBuf, String)>,
     /// The names by which other files are included.
-    pub(super) included: BTreeSet<String>,
+    pub included: BTreeSet<String>,
 }
 
-/// Names of all services with a file of their own.
-pub(super) fn services(root: &Path) -> BTreeSet<String> {
+/// Names of all services with a file of their own on the system below `root`.
+#[must_use]
+pub fn services(root: &Path) -> BTreeSet<String> {
     DIRECTORIES
         .iter()
         .filter_map(|directory| fs::read_dir(below(root, directory)).ok())
@@ -76,15 +85,20 @@ pub(super) fn services(root: &Path) -> BTreeSet<String> {
 impl Stack {
     /// Reads the session stack of a service on the system below `root`; `None`
     /// if the service has no file.
-    pub(in crate::diagnosis) fn read(root: &Path, service: &str) -> Option<Self> {
+    #[must_use]
+    pub fn read(root: &Path, service: &str) -> Option<Self> {
         let mut stack = Self::default();
         let (file, text) = open(root, service)?;
-        stack.add_file(root, &file, &text, Depth::default());
+        stack.add_file(root, &file, text, Depth::default());
         Some(stack)
     }
 
-    fn add_file(&mut self, root: &Path, file: &Path, text: &str, depth: Depth) {
-        for (number, text) in logical_lines(text) {
+    fn add_file(&mut self, root: &Path, file: &Path, text: io::Result<String>, depth: Depth) {
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => return self.unread.push((file.to_owned(), error.to_string())),
+        };
+        for (number, text) in logical_lines(&text) {
             let place = Place {
                 file: file.to_owned(),
                 line: number,
@@ -143,9 +157,9 @@ impl Stack {
         }
         self.included.insert(name.clone());
         match open(root, &name) {
-            Some((file, text)) => self.add_file(root, &file, &text, depth),
+            Some((file, text)) => self.add_file(root, &file, text, depth),
             None => {
-                let problem = format!("includes {name}, which is not there or not to be read");
+                let problem = format!("includes {name}, which is not there");
                 self.problems.push((place, problem));
             }
         }
@@ -153,7 +167,8 @@ impl Stack {
 
     /// The lines that a jump of so many from the line at `index` skips: a
     /// substack counts as one (`libpam/pam_dispatch.c`).
-    pub(super) fn skipped(&self, index: usize, jump: usize) -> std::ops::Range<usize> {
+    #[must_use]
+    pub fn skipped(&self, index: usize, jump: usize) -> std::ops::Range<usize> {
         let start = index.saturating_add(1);
         let level = self.lines.get(index).map_or(0, |line| line.level);
         let mut end = start;
@@ -193,7 +208,8 @@ impl Depth {
     }
 }
 
-fn open(root: &Path, name: &str) -> Option<(PathBuf, String)> {
+/// The file of this name that libpam would read, and what is in it.
+fn open(root: &Path, name: &str) -> Option<(PathBuf, io::Result<String>)> {
     if name.starts_with('/') {
         return read(&below(root, name)).map(|text| (PathBuf::from(name), text));
     }
@@ -204,14 +220,23 @@ fn open(root: &Path, name: &str) -> Option<(PathBuf, String)> {
     })
 }
 
-fn read(file: &Path) -> Option<String> {
-    let metadata = fs::metadata(file).ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return None;
+/// `None` if there is no such file. What is there and cannot be read must not
+/// pass for absent: another file would be taken for the stack.
+fn read(file: &Path) -> Option<io::Result<String>> {
+    let metadata = match fs::metadata(file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => return Some(Err(error)),
+    };
+    if !metadata.is_file() {
+        return Some(Err(io::Error::other("it is no regular file")));
     }
-    fs::read(file)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    if metadata.len() > LARGEST {
+        return Some(Err(io::Error::from(ErrorKind::FileTooLarge)));
+    }
+    // libpam knows bytes, of whatever encoding.
+    let bytes = fs::read(file);
+    Some(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn below(root: &Path, path: impl AsRef<Path>) -> PathBuf {
@@ -294,13 +319,10 @@ fn module_name(module: &str) -> String {
 mod tests {
     use super::*;
 
-    fn system(files: &[(&str, &str)]) -> PathBuf {
-        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("nix-ns-stack.{}.{number}", std::process::id());
-        let root = std::env::temp_dir().join(name);
+    fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
         for (file, text) in files {
-            let file = below(&root, file);
+            let file = below(root.path(), file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         }
@@ -308,10 +330,7 @@ mod tests {
     }
 
     fn stack(files: &[(&str, &str)]) -> Stack {
-        let root = system(files);
-        let stack = Stack::read(&root, "sshd").unwrap();
-        fs::remove_dir_all(root).unwrap();
-        stack
+        Stack::read(system(files).path(), "sshd").unwrap()
     }
 
     fn modules(stack: &Stack) -> Vec<(&str, usize)> {
@@ -375,6 +394,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_is_read_whatever_its_encoding() {
+        let root = system(&[("/usr/lib/pam.d/sshd", "session required pam_never.so")]);
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::create_dir(root.path().join("etc/pam.d")).unwrap();
+        let file = root.path().join("etc/pam.d/sshd");
+        fs::write(&file, b"# gr\xfc\xdfe\nsession required pam_a.so\n").unwrap();
+        let stack = Stack::read(root.path(), "sshd").unwrap();
+        assert_eq!(modules(&stack), [("pam_a", 2)]);
+        assert!(stack.problems.is_empty() && stack.unread.is_empty());
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_read_does_not_pass_for_absent() {
+        let root = system(&[("/usr/lib/pam.d/sshd", "session required pam_never.so")]);
+        fs::create_dir_all(root.path().join("etc/pam.d/sshd")).unwrap();
+        let stack = Stack::read(root.path(), "sshd").unwrap();
+        assert!(stack.lines.is_empty());
+        assert_eq!(stack.unread.len(), 1);
+        let large = "#".repeat(usize::try_from(LARGEST).unwrap() + 1);
+        let root = system(&[
+            ("/etc/pam.d/sshd", &large),
+            ("/usr/lib/pam.d/sshd", "session required pam_never.so"),
+        ]);
+        let stack = Stack::read(root.path(), "sshd").unwrap();
+        assert!(stack.lines.is_empty());
+        assert_eq!(stack.unread.len(), 1);
+    }
+
+    #[test]
+    fn a_comment_does_not_go_on() {
+        let stack = stack(&[(
+            "/etc/pam.d/sshd",
+            "# a comment \\\nsession required pam_a.so # another \\\nsession required pam_b.so\n",
+        )]);
+        assert_eq!(modules(&stack), [("pam_a", 2), ("pam_b", 3)]);
+    }
+
+    #[test]
     fn a_jump_takes_a_substack_for_one_line() {
         let stack = stack(&[
             (
@@ -406,7 +463,6 @@ mod tests {
             ("/usr/lib/pam.d/sshd", ""),
             ("/usr/lib/pam.d/systemd-user", ""),
         ]);
-        assert_eq!(services(&root).len(), 2);
-        fs::remove_dir_all(root).unwrap();
+        assert_eq!(services(root.path()).len(), 2);
     }
 }
