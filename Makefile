@@ -4,7 +4,6 @@
 CARGO ?= cargo
 DESTDIR ?=
 PREFIX ?= /usr
-SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/libexec
 MAN_DIR ?= $(PREFIX)/share/man
 DOC_DIR ?= $(PREFIX)/share/doc/nix-ns
@@ -136,18 +135,18 @@ install:
 	install -m 0644 $(DOCUMENTS)/completions/nix-ns.fish $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish
 	# For desktops: tells who has no /nix, and why.
 	install -m 0755 packaging/autostart/nix-ns-notice $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice
-	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart
+	install -d -m 0755 $(DESTDIR)/etc/xdg/autostart
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' packaging/autostart/nix-ns-notice.desktop \
-		>$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
-	chmod 0644 $(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+		>$(DESTDIR)/etc/xdg/autostart/nix-ns-notice.desktop
+	chmod 0644 $(DESTDIR)/etc/xdg/autostart/nix-ns-notice.desktop
 	install -D -m 0644 packaging/tmpfiles.d/nix-ns.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/nix-ns.conf
 	install -D -m 0644 packaging/systemd/nix-ns-mount-point.service $(DESTDIR)$(UNIT_DIR)/nix-ns-mount-point.service
 	install -d -m 0755 $(DESTDIR)$(UNIT_DIR)/sysinit.target.wants
 	ln -sf ../nix-ns-mount-point.service $(DESTDIR)$(UNIT_DIR)/sysinit.target.wants/nix-ns-mount-point.service
-	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/nix-ns $(DESTDIR)$(SYSCONFDIR)/profile.d
-	install -m 0644 packaging/profile.d/nix-ns.sh $(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh
-	test -e $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml || \
-		install -m 0644 config/site.toml $(DESTDIR)$(SYSCONFDIR)/nix-ns/config.toml
+	install -d -m 0755 $(DESTDIR)/etc/nix-ns $(DESTDIR)/etc/profile.d
+	install -m 0644 packaging/profile.d/nix-ns.sh $(DESTDIR)/etc/profile.d/nix-ns.sh
+	test -e $(DESTDIR)/etc/nix-ns/config.toml || \
+		install -m 0644 config/site.toml $(DESTDIR)/etc/nix-ns/config.toml
 
 # What the packages have besides. Where they are among the sources, so that they
 # find each other and their pictures; what is measured is a part of what is said.
@@ -159,8 +158,8 @@ install-docs:
 		install -D -m 0644 $$file $(DESTDIR)$(DOC_DIR)/$$file || exit; \
 	done
 
-# Debian and Ubuntu: profiles for
-# pam-auth-update, which the next run of it, by whatever package, puts to use.
+# Debian and Ubuntu: profiles for pam-auth-update, which the next run of it, by
+# whatever package, puts to use.
 install-pam-auth-update:
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/pam-configs
 	install -m 0644 packaging/pam/pam-configs/* $(DESTDIR)$(PREFIX)/share/pam-configs
@@ -186,10 +185,10 @@ uninstall:
 		$(DESTDIR)$(MAN_DIR)/man?/nix-ns.? $(DESTDIR)$(MAN_DIR)/man?/nix-ns-*.? \
 		$(DESTDIR)$(MAN_DIR)/man?/pam_nixns.? $(DESTDIR)$(BASH_COMPLETIONS)/nix-ns \
 		$(DESTDIR)$(ZSH_COMPLETIONS)/_nix-ns $(DESTDIR)$(FISH_COMPLETIONS)/nix-ns.fish \
-		$(DESTDIR)$(SYSCONFDIR)/profile.d/nix-ns.sh $(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns \
+		$(DESTDIR)/etc/profile.d/nix-ns.sh $(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns \
 		$(DESTDIR)$(PREFIX)/share/pam-configs/nix-ns-leave $(DESTDIR)$(SBINDIR)/nix-ns-pam \
 		$(DESTDIR)$(PREFIX)/share/selinux/packages/nix-ns.pp $(DESTDIR)$(LIBEXECDIR)/nix-ns-notice \
-		$(DESTDIR)$(SYSCONFDIR)/xdg/autostart/nix-ns-notice.desktop
+		$(DESTDIR)/etc/xdg/autostart/nix-ns-notice.desktop
 	for file in $(DOCS); do rm -f $(DESTDIR)$(DOC_DIR)/$$file; done
 	-[ ! -d $(DESTDIR)$(DOC_DIR)/docs ] || { cd $(DESTDIR)$(DOC_DIR) && rmdir docs/guides docs/faults \
 		docs/pictures docs tests/matrix tests/benchmark/results tests/benchmark tests && rmdir $$PWD; }

@@ -24,7 +24,7 @@
 //! | `directories` | the same for every directory above the site's file |
 //! | [`walk`] | the same for what is above a user's file or store directory |
 //! | `dangling` | why a configuration file is not there: broken symlinks |
-//! | `document` | TOML, with errors that name line, column and mend |
+//! | `document` | TOML, with errors that name line, column and remedy |
 //! | `printable` | foreign text in our messages |
 //! | `example` | the commented example files |
 //! | `error` | everything that can be wrong |

@@ -167,9 +167,9 @@ fn run_bounded(check: &Check, scene: &Scene, each: &mut dyn FnMut(Finding)) -> b
             false
         }
         Err(error) if check.concerns == Concerns::User => {
-            let mend = "look at what the home and the store directory are on: `findmnt -T`; a login waits as well, and goes on without /nix";
+            let remedy = "look at what the home and the store directory are on: `findmnt -T`; a login waits as well, and goes on without /nix";
             let found = format!("{}: {error}", check.name);
-            each(Finding::fault("user.answers", found, mend));
+            each(Finding::fault("user.answers", found, remedy));
             false
         }
         Err(error) => {

@@ -18,13 +18,13 @@ fn confined_as(label: &str) -> Option<String> {
         return None;
     }
     let label = config::printable(label);
-    let (whose, mend) = if label.ends_with(')') {
+    let (whose, remedy) = if label.ends_with(')') {
         ("AppArmor profile", "let it mount")
     } else {
         ("SELinux context", "load nix-ns's policy module")
     };
     Some(format!(
-        "; this process has the {whose} {label}, which may forbid that: {mend} if the audit log (AVC) says so"
+        "; this process has the {whose} {label}, which may forbid that: {remedy} if the audit log (AVC) says so"
     ))
 }
 

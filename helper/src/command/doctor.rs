@@ -219,8 +219,8 @@ fn write_finding(finding: &Finding, paint: Paint, output: &mut dyn Write) -> io:
         "{outcome}  {:<26}  {}",
         finding.check, finding.found
     )?;
-    if !finding.mend.is_empty() {
-        writeln!(output, "{:37}mend: {}", "", finding.mend)?;
+    if !finding.remedy.is_empty() {
+        writeln!(output, "{:37}mend: {}", "", finding.remedy)?;
     }
     Ok(())
 }

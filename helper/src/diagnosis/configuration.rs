@@ -10,8 +10,8 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
         Ok(site) => site,
         Err(why) => {
             let found = format!("{why}; until it is mended nobody gets /nix");
-            let mend = "mend that line; `nix-ns check --site` says when it is right";
-            return vec![Finding::fault("config.site", found, mend)];
+            let remedy = "mend that line; `nix-ns check --site` says when it is right";
+            return vec![Finding::fault("config.site", found, remedy)];
         }
     };
     let found = if std::path::Path::new(SITE_FILE).exists() {

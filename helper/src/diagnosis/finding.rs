@@ -31,16 +31,16 @@ pub struct Finding {
     pub found: String,
     /// What to do about it; empty if there is nothing to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub mend: String,
+    pub remedy: String,
 }
 
 impl Finding {
-    fn new(check: &str, outcome: Outcome, found: impl Into<String>, mend: &str) -> Self {
+    fn new(check: &str, outcome: Outcome, found: impl Into<String>, remedy: &str) -> Self {
         Self {
             check: check.to_owned(),
             outcome,
             found: found.into(),
-            mend: mend.to_owned(),
+            remedy: remedy.to_owned(),
         }
     }
 
@@ -55,13 +55,13 @@ impl Finding {
     }
 
     /// Not as well or as safe as it could be.
-    pub fn warning(check: &str, found: impl Into<String>, mend: &str) -> Self {
-        Self::new(check, Outcome::Warning, found, mend)
+    pub fn warning(check: &str, found: impl Into<String>, remedy: &str) -> Self {
+        Self::new(check, Outcome::Warning, found, remedy)
     }
 
     /// Wrong.
-    pub fn fault(check: &str, found: impl Into<String>, mend: &str) -> Self {
-        Self::new(check, Outcome::Fault, found, mend)
+    pub fn fault(check: &str, found: impl Into<String>, remedy: &str) -> Self {
+        Self::new(check, Outcome::Fault, found, remedy)
     }
 
     /// Fit for a terminal: file names, lines of files and what another process
@@ -71,7 +71,7 @@ impl Finding {
         Self {
             check: config::printable(&self.check),
             found: config::printable(&self.found),
-            mend: config::printable(&self.mend),
+            remedy: config::printable(&self.remedy),
             ..self
         }
     }

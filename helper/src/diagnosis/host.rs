@@ -153,12 +153,12 @@ fn check_profiles() -> Vec<Finding> {
 /// Makes the mount point where the root directory is an image's; runs nothing of it.
 const OUR_UNIT: &str = "nix-ns-mount-point.service";
 
-fn advisory(name: &str, of: Advisory, well: &str, named: &str, mend: &str) -> Vec<Finding> {
+fn advisory(name: &str, of: Advisory, well: &str, named: &str, remedy: &str) -> Vec<Finding> {
     let findings: Vec<Finding> = Scan::read_advisory(Path::new("/"), of)
         .references
         .iter()
         .filter(|reference| !reference.file.ends_with(OUR_UNIT))
-        .map(|reference| Finding::warning(name, format!("{named} ({reference})"), mend))
+        .map(|reference| Finding::warning(name, format!("{named} ({reference})"), remedy))
         .collect();
     if findings.is_empty() {
         vec![Finding::ok(name, well)]

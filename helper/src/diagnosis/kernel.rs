@@ -18,7 +18,6 @@ pub(super) fn check(_: &Scene) -> Vec<Finding> {
         check_mount_setattr(),
         check_namespace_ids(),
         check_mount_ids(),
-        check_statmount(),
     ]
 }
 
@@ -77,21 +76,6 @@ fn check_mount_ids() -> Finding {
         }
         Ok(_) => Finding::note(NAME, "mounts have no unique numbers (Linux 6.8)"),
         Err(failed) => Finding::unknown(NAME, failed.to_string()),
-    }
-}
-
-/// `SYS_statmount`, which libc does not have on every target.
-const STATMOUNT: libc::c_long = 457;
-
-fn check_statmount() -> Finding {
-    const NAME: &str = "kernel.statmount";
-    if knows_call(STATMOUNT) {
-        Finding::ok(NAME, "statmount is there")
-    } else {
-        Finding::note(
-            NAME,
-            "statmount (Linux 6.8) is not there: the mount table is read as text",
-        )
     }
 }
 

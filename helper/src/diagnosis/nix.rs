@@ -65,14 +65,14 @@ fn check_second_store(scene: &Scene, home: &Path) -> Finding {
 /// Which store Nix uses.
 fn check_store(scene: &Scene) -> Finding {
     const NAME: &str = "nix.store";
-    const MEND: &str = "take it out: Nix then uses the store on /nix directly";
+    const REMEDY: &str = "take it out: Nix then uses the store on /nix directly";
     let remote = env::var("NIX_REMOTE").unwrap_or_default();
     if scene.is_about_the_caller() && !["", "auto", "local"].contains(&remote.as_str()) {
         let found = format!("NIX_REMOTE={remote} sends Nix to another store");
-        return Finding::warning(NAME, found, MEND);
+        return Finding::warning(NAME, found, REMEDY);
     }
     match elsewhere() {
-        Some(found) => Finding::warning(NAME, found, MEND),
+        Some(found) => Finding::warning(NAME, found, REMEDY),
         None => Finding::ok(NAME, "the one on /nix"),
     }
 }

@@ -34,16 +34,17 @@ const NAMESPACE: &str = "session.namespace";
 
 fn check_root(scene: &Scene) -> Finding {
     const FOUND: &str = "root is on a user's /nix";
-    const MEND: &str = "leave it, and run nothing of /nix: the door it came through does not leave";
+    const REMEDY: &str =
+        "leave it, and run nothing of /nix: the door it came through does not leave";
     let stays = |rules: &ServiceRules| rules.root == RootSessions::Stay;
     let is_allowed = scene
         .site
         .as_ref()
         .is_ok_and(|site| site.services.values().any(stays));
     if is_allowed {
-        Finding::warning(NAMESPACE, FOUND, MEND)
+        Finding::warning(NAMESPACE, FOUND, REMEDY)
     } else {
-        Finding::fault(NAMESPACE, FOUND, MEND)
+        Finding::fault(NAMESPACE, FOUND, REMEDY)
     }
 }
 
@@ -133,13 +134,13 @@ pub fn mounted() -> Option<Mount> {
 
 fn check_mount(record: &Record) -> Finding {
     const NAME: &str = "session.mount";
-    const MEND: &str = "log in anew; if it stays so, somebody mounts over /nix";
+    const REMEDY: &str = "log in anew; if it stays so, somebody mounts over /nix";
     let Some(mount) = mounted() else {
-        return Finding::fault(NAME, "nothing is mounted on /nix", MEND);
+        return Finding::fault(NAME, "nothing is mounted on /nix", REMEDY);
     };
     if !mount.flags.include(MountFlags::STORE) {
         let found = "what is mounted on /nix lacks nosuid or nodev";
-        return Finding::fault(NAME, found, MEND);
+        return Finding::fault(NAME, found, REMEDY);
     }
     let is_recorded = Linux
         .remembered(Path::new(namespace::NIX))
@@ -147,7 +148,7 @@ fn check_mount(record: &Record) -> Finding {
     if is_recorded {
         Finding::ok(NAME, "nosuid, nodev, and the mount that was made")
     } else {
-        Finding::fault(NAME, "something else is mounted over your /nix", MEND)
+        Finding::fault(NAME, "something else is mounted over your /nix", REMEDY)
     }
 }
 

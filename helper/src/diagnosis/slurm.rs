@@ -41,20 +41,20 @@ fn check_below(root: &Path) -> Finding {
     let by_daemon = slurm.sessions && enters("slurm");
     if slurm.namespaces && by_daemon {
         let found = "jobs of users with a /nix do not start: slurmstepd enters a user's namespace, from which it cannot join the one that Slurm makes for the job";
-        let mend = format!(
+        let remedy = format!(
             "take the module's lines out of /etc/pam.d/slurm and install the SPANK plugin: {GUIDE}"
         );
-        return Finding::fault(NAME, found, &mend);
+        return Finding::fault(NAME, found, &remedy);
     }
     if slurm.plugin && !enters("slurm-task") {
         let found = "the SPANK plugin opens sessions of slurm-task, whose stack does not enter: jobs get no /nix";
-        let mend = format!("install /etc/pam.d/slurm-task: {GUIDE}");
-        return Finding::warning(NAME, found, &mend);
+        let remedy = format!("install /etc/pam.d/slurm-task: {GUIDE}");
+        return Finding::warning(NAME, found, &remedy);
     }
     if slurm.plugin || by_daemon {
         return Finding::ok(NAME, "jobs get their user's /nix");
     }
-    let (found, mend) = if slurm.namespaces {
+    let (found, remedy) = if slurm.namespaces {
         (
             "jobs get a mount namespace of Slurm's, and no /nix in it",
             format!("install the SPANK plugin: {GUIDE}"),
@@ -65,7 +65,7 @@ fn check_below(root: &Path) -> Finding {
             format!("set UsePAM=1 and put both lines into /etc/pam.d/slurm: {GUIDE}"),
         )
     };
-    Finding::warning(NAME, found, &mend)
+    Finding::warning(NAME, found, &remedy)
 }
 
 impl Slurm {

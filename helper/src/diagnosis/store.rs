@@ -151,12 +151,12 @@ impl Walk {
     fn findings(&self) -> Vec<Finding> {
         let all = WRONGS
             .iter()
-            .map(|(check, what, mend)| match self.wrong.get(check) {
+            .map(|(check, what, remedy)| match self.wrong.get(check) {
                 None => Finding::ok(check, format!("no file is {what}")),
                 Some((count, first)) => {
                     let found =
                         format!("{count} files are {what}; the first is {}", first.display());
-                    Finding::fault(check, found, mend)
+                    Finding::fault(check, found, remedy)
                 }
             });
         let seen = Finding::ok("store.files", format!("{} files looked at", self.files));

@@ -63,7 +63,7 @@ pub(super) fn check_configuration(scene: &Scene) -> Vec<Finding> {
         Ok(Answer::NotOptedIn) => Finding::warning(
             NAME,
             format!("{file} is not there, and users opt in by having it"),
-            "`mkdir -p ~/.config/nix-ns && touch ~/.config/nix-ns/config.toml`, then log in anew",
+            "`nix-ns init`, then log in anew",
         ),
         Ok(Answer::DisabledByUser) => Finding::warning(
             NAME,
@@ -117,7 +117,7 @@ fn check_store(
     allow_symlinks: bool,
 ) -> Vec<Finding> {
     const NAME: &str = "user.directory";
-    const MEND: &str = "mend that, or set `source_path` to another directory";
+    const REMEDY: &str = "mend that, or set `source_path` to another directory";
     let shown = path.as_path().display();
     if let Some(above) = nearest_above(path.as_path()) {
         return check_missing(account, path, allow_symlinks, &above);
@@ -125,7 +125,7 @@ fn check_store(
     // It is there, so this makes nothing.
     let directory = match open_store(path, allow_symlinks) {
         Ok(directory) => directory,
-        Err(error) => return vec![Finding::fault(NAME, error.to_string(), MEND)],
+        Err(error) => return vec![Finding::fault(NAME, error.to_string(), REMEDY)],
     };
     let rules = StoreRules {
         account,
@@ -142,7 +142,7 @@ fn check_store(
             findings.extend(check_room(store.directory()));
             findings
         }
-        Err(error) => vec![Finding::fault(NAME, error.to_string(), MEND)],
+        Err(error) => vec![Finding::fault(NAME, error.to_string(), REMEDY)],
     }
 }
 
@@ -164,16 +164,16 @@ fn check_missing(
     above: &Path,
 ) -> Vec<Finding> {
     const NAME: &str = "user.directory";
-    const MEND: &str =
+    const REMEDY: &str =
         "make it, the user's own and with mode 0700, or set `source_path` to another directory";
     let shown = path.as_path().display();
     if let Err(why) = can_be_reached(path, allow_symlinks, above) {
-        return vec![Finding::fault(NAME, why, MEND)];
+        return vec![Finding::fault(NAME, why, REMEDY)];
     }
     if nix::unistd::access(above, nix::unistd::AccessFlags::W_OK).is_err() {
         let (name, above) = (&account.name, above.display());
         let found = format!("{shown} is not there, and {name} may not make it in {above}");
-        return vec![Finding::fault(NAME, found, MEND)];
+        return vec![Finding::fault(NAME, found, REMEDY)];
     }
     let made = format!("{shown} will be made at the next login");
     let mut findings = vec![Finding::ok(NAME, made)];
@@ -297,7 +297,7 @@ fn over_network(kind: &str, of_this_host: bool, write_ahead: Option<&Setting>) -
 }
 
 fn check_room(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
-    const MEND: &str = "free some, or set `source_path` to a directory with more";
+    const REMEDY: &str = "free some, or set `source_path` to a directory with more";
     let Ok(room) = fstatvfs(directory) else {
         return vec![Finding::unknown(
             "user.space",
@@ -307,14 +307,18 @@ fn check_room(directory: std::os::fd::BorrowedFd<'_>) -> Vec<Finding> {
     let free = room.blocks_available().saturating_mul(room.fragment_size());
     let shown = format!("{} MiB are free", free >> 20);
     let space = if free < LITTLE_SPACE {
-        Finding::warning("user.space", format!("only {shown}"), MEND)
+        Finding::warning("user.space", format!("only {shown}"), REMEDY)
     } else {
         Finding::ok("user.space", shown)
     };
     let (all, files) = (room.files(), room.files_available());
     // Some file systems (btrfs) have no such number.
     let inodes = if all > 0 && files < FEW_FILES {
-        Finding::warning("user.inodes", format!("only {files} more files fit"), MEND)
+        Finding::warning(
+            "user.inodes",
+            format!("only {files} more files fit"),
+            REMEDY,
+        )
     } else {
         Finding::ok("user.inodes", "there is room for many files")
     };

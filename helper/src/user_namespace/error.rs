@@ -25,9 +25,7 @@ pub enum Error {
     #[error("there is no /nix for this account: {0}")]
     NotSelected(Participation),
     /// The caller has not asked for a `/nix`.
-    #[error(
-        "there is no /nix for this account: users opt in; mkdir -p ~/.config/nix-ns && touch ~/.config/nix-ns/config.toml"
-    )]
+    #[error("there is no /nix for this account: users opt in, by `nix-ns init`")]
     NotOptedIn,
     /// The caller has switched it off.
     #[error("there is no /nix for this account: its configuration says enable = false")]

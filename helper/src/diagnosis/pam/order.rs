@@ -100,7 +100,7 @@ pub(super) fn check(doors: &[Door]) -> Vec<Finding> {
 }
 
 fn order(service: &str, line: &Line, consequence: &str) -> Option<Finding> {
-    const MEND: &str = "put it between the module's two lines";
+    const REMEDY: &str = "put it between the module's two lines";
     let module = line.module.as_str();
     if line.is_ours() || line.guards() || HARMLESS.contains(&module) {
         return None;
@@ -110,8 +110,8 @@ fn order(service: &str, line: &Line, consequence: &str) -> Option<Finding> {
         module, line.place
     );
     Some(if ACTIVE.contains(&module) {
-        Finding::fault("pam.order", found, MEND)
+        Finding::fault("pam.order", found, REMEDY)
     } else {
-        Finding::warning("pam.order", found, MEND)
+        Finding::warning("pam.order", found, REMEDY)
     })
 }

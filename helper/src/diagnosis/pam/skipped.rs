@@ -7,7 +7,7 @@ use super::{Finding, unless_empty};
 
 pub(super) fn check(doors: &[Door]) -> Vec<Finding> {
     const NAME: &str = "pam.skipped";
-    const MEND: &str = "put the module's lines where no other line skips them";
+    const REMEDY: &str = "put the module's lines where no other line skips them";
     let mut findings = Vec::new();
     for Door { service, stack } in doors {
         for (index, line) in stack.lines.iter().enumerate() {
@@ -35,7 +35,7 @@ pub(super) fn check(doors: &[Door]) -> Vec<Finding> {
                     "{service}: {} may skip a line of the module's ({})",
                     line.module, line.place
                 );
-                findings.push(Finding::fault(NAME, found, MEND));
+                findings.push(Finding::fault(NAME, found, REMEDY));
             }
         }
     }
