@@ -98,17 +98,17 @@ impl Stack {
             Ok(text) => text,
             Err(error) => return self.unread.push((file.to_owned(), error.to_string())),
         };
-        for (number, text) in logical_lines(&text) {
+        for (number, words) in lines(&text) {
             let place = Place {
                 file: file.to_owned(),
                 line: number,
             };
-            self.add_line(root, place, &text, depth);
+            self.add_line(root, place, words, depth);
         }
     }
 
-    fn add_line(&mut self, root: &Path, place: Place, text: &str, depth: Depth) {
-        let mut words = words(text).into_iter();
+    fn add_line(&mut self, root: &Path, place: Place, words: Vec<String>, depth: Depth) {
+        let mut words = words.into_iter();
         let Some(kind) = words.next() else { return };
         // Debian's own: every type of the other file.
         if kind.eq_ignore_ascii_case("@include") {
@@ -242,6 +242,14 @@ fn read(file: &Path) -> Option<io::Result<String>> {
 fn below(root: &Path, path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// The words of each line of a stack, and the number of its first: comments left
+/// out, continued lines put together, what is in brackets one word.
+#[must_use]
+pub fn lines(text: &str) -> Vec<(usize, Vec<String>)> {
+    let lines = logical_lines(text).into_iter();
+    lines.map(|(number, line)| (number, words(&line))).collect()
 }
 
 /// Lines without comments, continued ones put together, with the number of the

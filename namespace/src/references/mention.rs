@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::places::Kind;
+use super::reach::Whose;
 
 /// A line that names `/nix`.
 pub(super) struct Mention {
@@ -28,43 +29,146 @@ pub(super) fn mentions(bytes: &[u8], kind: Kind) -> Vec<Mention> {
         .collect()
 }
 
+/// A file that another one leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) path: PathBuf,
+    pub(super) kind: Kind,
+    /// Who may have made what is there, to be read at all.
+    pub(super) whose: Whose,
+}
+
+impl Named {
+    /// What is obeyed, whoever wrote it.
+    fn obeyed(path: PathBuf, kind: Kind) -> Self {
+        let whose = Whose::Anybodys;
+        Self { path, kind, whose }
+    }
+}
+
 /// The files that a file in `directory` includes, or runs, or has read.
-pub(super) fn named_files(bytes: &[u8], kind: Kind, directory: &Path) -> Vec<(PathBuf, Kind)> {
+pub(super) fn named_files(bytes: &[u8], kind: Kind, directory: &Path) -> Vec<Named> {
+    if kind == Kind::Pam {
+        let text = String::from_utf8_lossy(bytes);
+        let lines = pam_stack::lines(&text).into_iter();
+        return lines
+            .flat_map(|(_, words)| named_in_stack(&words))
+            .collect();
+    }
+    let obeyed = |file: &String| Named::obeyed(directory.join(file), kind);
     let mut named = Vec::new();
     for line in whole_lines(bytes) {
         let words = words(&line);
         let rest = words.iter().skip(1);
         match (kind, words.first().map(String::as_str)) {
             (Kind::Sudoers, Some(first)) if is_include(first) => {
-                named.extend(rest.take(1).map(|file| (directory.join(file), kind)));
+                named.extend(rest.take(1).map(obeyed));
             }
-            (Kind::Linker, Some("include")) => {
-                named.extend(rest.map(|file| (directory.join(file), kind)));
-            }
-            // What pam_exec runs, what pam_env reads, and what others may.
-            (Kind::Pam, Some(first)) if !is_comment(first) => {
-                let files = rest.filter_map(|word| named_in_stack(word));
-                named.extend(files.map(|file| (file, Kind::Text)));
-            }
+            (Kind::Linker, Some("include")) => named.extend(rest.map(obeyed)),
             _ => {}
         }
     }
     named
 }
 
-/// `/usr/sbin/hook` or `envfile=/etc/more`; a module is none.
-fn named_in_stack(word: &str) -> Option<PathBuf> {
-    let path = word.split_once("=/").map_or(word, |(key, _)| {
-        word.get(key.len().saturating_add(1)..).unwrap_or_default()
-    });
-    let is_file = path.starts_with('/') && !path.ends_with(".so");
-    is_file.then(|| PathBuf::from(path))
+/// Modules that run their first argument.
+const RUNNERS: [&str; 3] = ["pam_exec", "pam_perl", "pam_python"];
+/// Modules that obey no file they are given, and have them in places where users
+/// write, or full of what the system says of itself.
+const READERS_OF_DATA: [&str; 15] = [
+    "pam_access",
+    "pam_echo",
+    "pam_faillock",
+    "pam_issue",
+    "pam_lastlog",
+    "pam_lastlog2",
+    "pam_limits",
+    "pam_listfile",
+    "pam_mail",
+    "pam_motd",
+    "pam_pwhistory",
+    "pam_sepermit",
+    "pam_tally2",
+    "pam_time",
+    "pam_userdb",
+];
+
+/// What a line has PAM run or obey; and what it may, if a module that is not
+/// known here does.
+fn named_in_stack(words: &[String]) -> Vec<Named> {
+    let is_module = |word: &&String| word.ends_with(".so");
+    let module = words.iter().find(is_module).map(|word| module_name(word));
+    let includes = |word: &String| {
+        let word = word.to_ascii_lowercase();
+        ["include", "substack", "@include"].contains(&word.as_str())
+    };
+    let includes = module.is_none() && words.iter().take(3).any(includes);
+    if module.is_some_and(|it| READERS_OF_DATA.contains(&it)) {
+        return Vec::new();
+    }
+    let mut has_program = false;
+    let files = words.iter().filter_map(|word| argument(word));
+    files
+        .map(|(key, path)| {
+            let is_obeyed = match (module, key) {
+                (None, _) => includes,
+                (Some("pam_env"), Some("envfile" | "conffile")) => true,
+                (Some("pam_script"), Some("dir")) => true,
+                (Some(module), None) if RUNNERS.contains(&module) => {
+                    !std::mem::replace(&mut has_program, true)
+                }
+                _ => false,
+            };
+            let kind = if includes { Kind::Pam } else { Kind::Text };
+            let whose = if is_obeyed {
+                Whose::Anybodys
+            } else {
+                Whose::Roots
+            };
+            Named { path, kind, whose }
+        })
+        .collect()
 }
 
-/// Lines as PAM, sudo and the linker read them: a backslash at the end goes on.
+fn module_name(word: &str) -> &str {
+    let file = word.rsplit('/').next().unwrap_or_default();
+    file.strip_suffix(".so").unwrap_or(file)
+}
+
+/// `/usr/sbin/hook` or `envfile=/etc/more`; a module is none, and what is written
+/// to a log is nobody's program.
+fn argument(word: &str) -> Option<(Option<&str>, PathBuf)> {
+    let word = word.trim_start_matches('[').trim_end_matches(']');
+    let (key, path) = match word.split_once('=') {
+        Some((key, path)) if !key.starts_with('/') => (Some(key), path),
+        _ => (None, word),
+    };
+    let is_file = path.starts_with('/') && !path.ends_with(".so") && key != Some("log");
+    is_file.then(|| (key, PathBuf::from(path)))
+}
+
+/// Lines as sudo and the linker read them: a backslash at the end goes on, but
+/// not that of a comment.
 fn whole_lines(bytes: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes).replace("\\\n", " ");
-    text.lines().map(str::to_owned).collect()
+    let text = String::from_utf8_lossy(bytes);
+    let mut whole = vec![String::new()];
+    let mut goes_on = false;
+    for line in text.lines() {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if is_comment(line) && !is_include(first) {
+            goes_on = false;
+            continue;
+        }
+        if !goes_on {
+            whole.push(String::new());
+        }
+        goes_on = line.ends_with('\\');
+        if let Some(last) = whole.last_mut() {
+            last.push_str(line.strip_suffix('\\').unwrap_or(line));
+            last.push(' ');
+        }
+    }
+    whole
 }
 
 /// Words between blanks, but for blanks in double quotes or after a backslash.
@@ -231,7 +335,7 @@ mod tests {
         for word in ["@include", "@includedir", "#include", "#includedir"] {
             let line = format!("{word} /etc/more\n");
             let named = named_files(line.as_bytes(), Kind::Sudoers, Path::new("/etc"));
-            assert_eq!(named, [(PathBuf::from("/etc/more"), Kind::Sudoers)]);
+            assert_eq!(named, [Named::obeyed("/etc/more".into(), Kind::Sudoers)]);
             assert!(named_files(line.as_bytes(), Kind::Text, Path::new("/etc")).is_empty());
         }
         for line in [
@@ -258,7 +362,7 @@ mod tests {
     fn a_linkers_include_names_files_and_nothing_else_does() {
         assert_eq!(
             named_files(b"include /etc/x/*.conf\n", Kind::Linker, Path::new("/etc")),
-            [(PathBuf::from("/etc/x/*.conf"), Kind::Linker)]
+            [Named::obeyed("/etc/x/*.conf".into(), Kind::Linker)]
         );
         for line in ["/usr/lib /etc/x", "# include /etc/x", "included x"] {
             assert!(
@@ -276,7 +380,7 @@ mod tests {
         ] {
             assert_eq!(
                 named_files(line.as_bytes(), Kind::Pam, Path::new("/etc")),
-                [(PathBuf::from("/usr/sbin/hook"), Kind::Text)],
+                [Named::obeyed("/usr/sbin/hook".into(), Kind::Text)],
                 "{line}"
             );
         }

@@ -1,5 +1,6 @@
 //! Which files privileged programs read.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -89,10 +90,19 @@ const PROFILES: &[(&str, Kind)] = &[("/etc/apparmor.d", Kind::Text)];
 
 /// What is at a place.
 pub(super) struct Found {
-    /// A file, or nothing any more.
+    /// A file of the system's, or nothing any more.
     pub(super) path: PathBuf,
     /// It is a directory, and could not be listed.
     pub(super) unlisted: Option<io::Error>,
+}
+
+impl Found {
+    pub(super) fn listed(path: PathBuf) -> Self {
+        Self {
+            path,
+            unlisted: None,
+        }
+    }
 }
 
 /// Every file that is there now, directories replaced by their files.
@@ -115,21 +125,21 @@ fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(Found, Kind)> {
     places
         .iter()
         .flat_map(|(place, kind)| {
-            let place = below(root, Path::new(place));
-            files_of(&place).into_iter().map(|file| (file, *kind))
+            let files = files_of(root, Path::new(place)).into_iter();
+            files.map(|file| (file, *kind))
         })
         .collect()
 }
 
 /// A path that an included file or directory is named by; the linker's may have
 /// a `*` in its last component.
-pub(super) fn expand(path: &Path) -> Vec<Found> {
+pub(super) fn expand(root: &Path, path: &Path) -> Vec<Found> {
     let pattern = path
         .file_name()
         .and_then(|name| name.to_str())
         .and_then(|name| name.split_once('*'));
     match (pattern, path.parent()) {
-        (Some((start, end)), Some(directory)) => files_of(directory)
+        (Some((start, end)), Some(directory)) => files_of(root, directory)
             .into_iter()
             .filter(|file| {
                 let name = file.path.file_name().unwrap_or_default();
@@ -137,29 +147,30 @@ pub(super) fn expand(path: &Path) -> Vec<Found> {
                 file.unlisted.is_some() || (name.starts_with(start) && name.ends_with(end))
             })
             .collect(),
-        _ => files_of(path),
+        _ => files_of(root, path),
     }
 }
 
 /// The place itself if it is a file, else the files in it.
-fn files_of(place: &Path) -> Vec<Found> {
+fn files_of(root: &Path, place: &Path) -> Vec<Found> {
     let mut files = Vec::new();
-    collect(place, DEEPEST, &mut files);
+    collect(root, place, DEEPEST, &mut files);
     files
 }
 
 /// Deeper than this nobody nests a configuration, and no loop of links goes on.
 const DEEPEST: usize = 4;
 
-fn collect(place: &Path, depth: usize, files: &mut Vec<Found>) {
-    if depth == 0 && place.is_dir() {
+fn collect(root: &Path, place: &Path, depth: usize, files: &mut Vec<Found>) {
+    let there = below(root, place);
+    if depth == 0 && there.is_dir() {
         return;
     }
-    let unlisted = match list(place) {
-        Ok(mut entries) => {
-            entries.sort();
-            for entry in entries {
-                collect(&entry, depth.saturating_sub(1), files);
+    let unlisted = match list(&there) {
+        Ok(mut names) => {
+            names.sort();
+            for name in names {
+                collect(root, &place.join(name), depth.saturating_sub(1), files);
             }
             return;
         }
@@ -174,8 +185,8 @@ fn collect(place: &Path, depth: usize, files: &mut Vec<Found>) {
     });
 }
 
-fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+fn list(directory: &Path) -> io::Result<Vec<OsString>> {
     std::fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
+        .map(|entry| Ok(entry?.file_name()))
         .collect()
 }

@@ -1,11 +1,12 @@
 //! What users can put in the way of a login: in their configuration, in the
 //! place of their store, in what is logged and shown, in what a careless site
-//! shows everybody. Each case is an attempt
+//! shows everybody, or has PAM read. Each case is an attempt
 //! over real doors; each ends in a login that works, on the host's `/nix` or on
 //! a directory of one's own.
 
 mod binds;
 mod configuration;
+mod named;
 mod protocols;
 mod resources;
 mod store;
