@@ -8,6 +8,9 @@ use std::any::Any;
 use std::ffi::{c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
+use namespace::Linux;
+use namespace::kernel::{FileIdentity, Identity};
+use namespace::place::Place;
 use pam_sys::PamHandle;
 
 use crate::arguments::Arguments;
@@ -90,14 +93,22 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no description")
 }
 
-/// A bug while entering locks nobody out; one while leaving may have left the
-/// session on another user's `/nix`.
-const fn after_panic(arguments: &Arguments) -> Code {
+/// A bug while entering locks nobody out whom it has not moved; one while leaving
+/// may have left the session on another user's `/nix`.
+fn after_panic(arguments: &Arguments) -> Code {
     if arguments.leave {
         Code::SystemError
-    } else {
+    } else if catch_unwind(is_untouched).unwrap_or(false) {
         Code::ServiceError
+    } else {
+        Code::Abort
     }
+}
+
+/// Whether the process is where nearly all are before they enter, and opens files
+/// as who it is.
+fn is_untouched() -> bool {
+    Place::is_surely_host(&Linux) && Linux.has_assumed(FileIdentity::of_process())
 }
 
 #[cfg(test)]
@@ -155,11 +166,13 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_code() {
         let bug: Hook = |_, _| panic!("a bug");
-        assert_eq!(
-            call(bug, &[]),
-            Code::ServiceError.number(),
-            "locks nobody out"
-        );
+        // Who is not root cannot be sure.
+        let expected = if is_untouched() {
+            Code::ServiceError
+        } else {
+            Code::Abort
+        };
+        assert_eq!(call(bug, &[]), expected.number(), "locks nobody out");
         assert_eq!(
             call(bug, &[c"leave"]),
             Code::SystemError.number(),
@@ -169,6 +182,17 @@ mod tests {
             call(|_, _| Code::Ignore, &[c"leave"]),
             Code::Ignore.number()
         );
+    }
+
+    #[test]
+    fn a_panic_after_the_session_was_moved_lets_nobody_in() {
+        let bug: Hook = |_, _| {
+            // SAFETY: a system call without pointers, about this thread alone.
+            let moved = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+            assert_eq!(moved, 0, "{}", std::io::Error::last_os_error());
+            panic!("a bug")
+        };
+        assert_eq!(call(bug, &[]), Code::Abort.number());
     }
 
     #[test]

@@ -4,13 +4,24 @@ use rustix::thread::CapabilitySet;
 
 use super::Called;
 
-/// The file-system identity of the calling thread and what changing it loses.
+/// A file-system identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {
     /// User that files are opened as.
     pub uid: u32,
     /// Group that files are opened as.
     pub gid: u32,
+}
+
+impl FileIdentity {
+    /// What the process has unless somebody changed it (`credentials(7)`).
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+        }
+    }
 }
 
 /// What has to be put back after the file-system identity was changed:

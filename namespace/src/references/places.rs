@@ -47,6 +47,11 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/environment", Kind::Text),
     ("/etc/environment.d", Kind::Text),
     ("/etc/security/pam_env.conf", Kind::Text),
+    ("/etc/security/pam_env.conf.d", Kind::Text),
+    // pam_namespace and pam_script run these as root.
+    ("/etc/security/namespace.init", Kind::Text),
+    ("/etc/security/namespace.d", Kind::Text),
+    ("/usr/share/libpam-script", Kind::Text),
     ("/etc/pam.conf", Kind::Pam),
     ("/etc/sudoers", Kind::Sudoers),
     ("/etc/sudoers.d", Kind::Sudoers),

@@ -260,6 +260,8 @@ fn every_kind_of_privileged_file_is_read() {
         "etc/csh.cshrc",
         "etc/environment",
         "etc/security/pam_env.conf",
+        "etc/security/namespace.init",
+        "usr/share/libpam-script/pam_script_ses_open",
         "etc/pam.d/sshd",
         "etc/sudoers",
         "etc/sudoers.d/nix",
