@@ -85,7 +85,7 @@ impl System {
     pub(super) fn reach(&self, path: &Path, whose: Whose) -> io::Result<Reached> {
         let mut way = Way {
             system: self,
-            above: Vec::new(),
+            directory: None,
             here: PathBuf::from("/"),
             rest: Vec::new(),
             is_foreign: false,
@@ -149,9 +149,9 @@ const FOR_REFERENCE: OFlag = OFlag::O_PATH
 /// How far one has come.
 struct Way<'a> {
     system: &'a System,
-    /// The directories one is below, each in the one before.
-    above: Vec<OwnedFd>,
-    /// Where that is, without links.
+    /// Where one is; `None` is the root.
+    directory: Option<OwnedFd>,
+    /// Its path, without links.
     here: PathBuf,
     /// What is still to be gone, the next last.
     rest: Vec<OsString>,
@@ -163,15 +163,14 @@ impl Way<'_> {
         let mut links: usize = 0;
         while let Some(name) = self.rest.pop() {
             if name == ".." {
-                self.above.pop();
-                self.here.pop();
+                self.go_up()?;
                 continue;
             }
             let next = self.here.join(&name);
             if next == Path::new(crate::NIX) {
                 return Ok(There::OnNix(self.whole(next)));
             }
-            let directory = self.above.last().unwrap_or(&self.system.root);
+            let directory = self.directory.as_ref().unwrap_or(&self.system.root);
             let opened = match openat(directory, name.as_os_str(), FOR_REFERENCE, Mode::empty()) {
                 Ok(opened) => opened,
                 Err(Errno::ENOENT) => return Ok(There::Nothing),
@@ -191,12 +190,15 @@ impl Way<'_> {
                     self.go_on_by(Path::new(&readlinkat(&opened, "")?));
                 }
                 SFlag::S_IFDIR => {
-                    self.above.push(opened);
+                    self.directory = Some(opened);
                     self.here = next;
                 }
                 _ if !self.rest.is_empty() => return Err(Errno::ENOTDIR.into()),
                 SFlag::S_IFREG => {
-                    let directory = directory.try_clone()?;
+                    let directory = match self.directory.take() {
+                        Some(directory) => directory,
+                        None => self.system.root.try_clone()?,
+                    };
                     return Ok(There::File(Regular {
                         directory,
                         name,
@@ -209,9 +211,22 @@ impl Way<'_> {
         Ok(There::Directory)
     }
 
+    /// Above the root is the root.
+    fn go_up(&mut self) -> io::Result<()> {
+        self.here.pop();
+        let up = FOR_REFERENCE | OFlag::O_DIRECTORY;
+        self.directory = match &self.directory {
+            Some(directory) if self.here != Path::new("/") => {
+                Some(openat(directory, "..", up, Mode::empty())?)
+            }
+            _ => None,
+        };
+        Ok(())
+    }
+
     fn go_on_by(&mut self, path: &Path) {
         if path.is_absolute() {
-            self.above.clear();
+            self.directory = None;
             self.here = PathBuf::from("/");
         }
         let names = path.components().rev().filter_map(|it| match it {

@@ -76,8 +76,20 @@ fn a_process_that_may_not_take_more_locks_nobody_out() {
     lacks(
         &machine,
         "hardly any descriptor",
-        &format!("{fresh} ulimit -n 7; exec"),
+        &format!("{fresh} ulimit -n 8; exec"),
+        End::Without("EMFILE"),
+    );
+    lacks(
+        &machine,
+        "one less",
+        "find /run/nix-ns/1 -type l ! -name references -delete; ulimit -n 7; exec",
         End::Without("recvmsg: ENOBUFS"),
+    );
+    lacks(
+        &machine,
+        "the same where privileged files are to be read",
+        &format!("{fresh} ulimit -n 7; exec"),
+        End::Without("cannot be read: Too many open files"),
     );
     lacks(
         &machine,
