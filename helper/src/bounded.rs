@@ -20,6 +20,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use crate::kernel;
+
 /// How long a child may be silent.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Most that is listened to, in bytes: the child may be a user's to steer.

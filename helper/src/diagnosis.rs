@@ -9,7 +9,7 @@
 //! | `program` | whether everything is installed, and as it must be |
 //! | `elf` | the names a shared library exports |
 //! | `pam` | whether every door has both lines, and has them right |
-//! | `host` | the host's `/nix`, and what privileged trusts it |
+//! | `host` | the host's `/nix`, and whether anything privileged trusts it |
 //! | `doors` | ways to become somebody else that open no PAM session |
 //! | `private_services` | services whose sessions share nothing |
 //! | `slurm` | what becomes of a job |

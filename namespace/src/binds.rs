@@ -281,6 +281,7 @@ impl Trees {
 impl Tree {
     /// Attaches it in the caller's new namespace. Only root could have exchanged
     /// the target since.
+    ///
     /// What the kernel does not attach is done without; what it attaches, it has to
     /// give its flags as well.
     fn attach(&self, kernel: &dyn Kernel) -> Called<Result<(), Unbound>> {

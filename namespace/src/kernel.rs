@@ -20,7 +20,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod tasks;
 
-mod linux;
+pub(crate) mod linux;
 #[cfg(test)]
 pub(crate) mod recorder;
 

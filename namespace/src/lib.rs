@@ -9,7 +9,8 @@
 //! - [`reader`]: the user's configuration and directory, read as the user, in
 //!   another program.
 //! - [`store`]: the directory that came back, checked.
-//! - [`registry`]: which namespaces the user already has.
+//! - [`registry`]: which namespaces the user already has; [`freshness`]: whether the
+//!   user's files are still what they were for one of them.
 //! - [`join`]: into one of them, verified, or back.
 //! - [`binds`]: the host's directories that it has in a second place.
 //! - [`build`]: a new one around the calling thread, verified, or back.
@@ -22,8 +23,8 @@
 //! - [`outcome`]: what became of it, and the words for it.
 //!
 //! Beneath: [`kernel`], the seam to the system calls; [`mount_table`] and
-//! [`record`], what is read and written; [`way_back`], which makes "all or
-//! nothing" true; [`error`], every reason not to have `/nix`; [`confinement`], whose
+//! [`record`], what is read and written; [`identity`], as whom a file is looked at;
+//! [`way_back`], which makes "all or nothing" true; [`error`], every reason not to have `/nix`; [`confinement`], whose
 //! policy may have denied it.
 
 pub mod confinement;

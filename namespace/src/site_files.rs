@@ -13,8 +13,7 @@
 //! Of the site configuration only this is remembered: that it says nothing, as it
 //! is installed.
 
-use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -23,12 +22,12 @@ use config::{Fingerprint, Site, UidRange};
 use crate::freshness::fingerprint;
 use crate::kernel::{Called, Kernel, parse_decimal};
 use crate::record::{fingerprint_to_text, parse_fingerprint};
-use crate::registry;
+use crate::registry::RememberedLink;
 
-/// The link in the registry.
-const NAME: &str = "site";
-/// Its next text, until it is renamed.
-const NEW: &str = "new.site";
+const LINK: RememberedLink = RememberedLink {
+    name: "site",
+    new: "new.site",
+};
 /// Version of the text; another is nobody's.
 const VERSION: &str = "nix-ns/1";
 /// The file that most systems have; what another one says is read each time.
@@ -92,10 +91,7 @@ struct Memory {
 
 impl Memory {
     fn recall(kernel: &dyn Kernel) -> Option<Self> {
-        let text = kernel
-            .link_text_at(&Path::new(registry::ROOT).join(NAME))
-            .ok()?;
-        Self::parse(text.to_str()?)
+        Self::parse(LINK.text(kernel)?.to_str()?)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -147,13 +143,8 @@ impl Memory {
         }
     }
 
-    /// In a registry that is there: who never builds a namespace needs none.
     fn keep(self, kernel: &dyn Kernel) -> Called<()> {
-        let directory = kernel.open_directory(Path::new(registry::ROOT))?;
-        let new = OsStr::new(NEW);
-        let _ = kernel.unlink(directory.as_fd(), new);
-        kernel.link(&self.to_text(), directory.as_fd(), new)?;
-        kernel.rename(directory.as_fd(), new, OsStr::new(NAME))
+        LINK.remember_if_there(kernel, &self.to_text())
     }
 }
 

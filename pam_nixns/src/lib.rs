@@ -11,7 +11,7 @@
 //! - [`runners`]: what PAM would run as root with it;
 //! - [`code`]: what the module answers;
 //! - [`report`]: the one log line of a session;
-//! - [`pam`]: Linux-PAM itself, and all of this crate's `unsafe`.
+//! - [`pam`]: Linux-PAM itself, and but for [`entry`] all of this crate's `unsafe`.
 
 mod arguments;
 mod code;

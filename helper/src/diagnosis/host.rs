@@ -1,4 +1,4 @@
-//! The host's `/nix`, and what privileged on the host trusts it.
+//! The host's `/nix`, and whether anything privileged on the host trusts it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -65,13 +65,14 @@ fn descriptor(answer: libc::c_long, call: &'static str) -> Called<OwnedFd> {
     })
 }
 
-fn own(descriptor: RawFd) -> OwnedFd {
+/// Takes a descriptor that a library handed out as a number.
+pub(crate) fn own(descriptor: RawFd) -> OwnedFd {
     // SAFETY: all callers pass a descriptor that the kernel has just made for
     // this process and that nothing else knows, or knows any more.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
-fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
+pub(crate) fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
     move |errno| CallFailed { call, errno }
 }
 

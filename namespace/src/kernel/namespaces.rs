@@ -25,8 +25,7 @@ pub trait Namespaces {
     fn namespace_inode(&self, task: Task) -> Called<u64>;
     /// The number of an open mount namespace; fails on anything else.
     fn namespace_id(&self, namespace: BorrowedFd) -> Called<NamespaceId>;
-    /// Inode number of the user namespace that owns an open namespace, and of
-    /// the caller's own.
+    /// Whether the user namespace that owns an open namespace is the caller's own.
     fn owned_by_callers_user_namespace(&self, namespace: BorrowedFd) -> Called<bool>;
     /// `unshare(CLONE_FS)`: `setns` refuses a thread that shares its root and
     /// working directory with another.

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ use super::protocol::LONGEST_REPLY;
 use super::{MOST_ROOTS, PATIENCE, PROGRAM, Reply, Request};
 use crate::error::Error;
 use crate::kernel::CallFailed;
+use crate::kernel::linux::{failed, own};
 
 /// As many as one message can bring (`SCM_MAX_FD`), whatever the sender means
 /// by it: those that found no room here would stay open.
@@ -185,20 +186,6 @@ fn not_started(message: &[u8]) -> Error {
         Some(errno) => format!("cannot be started ({})", Errno::from_raw(errno)),
         None => "began with what nobody understands".to_owned(),
     })
-}
-
-#[allow(
-    unsafe_code,
-    reason = "the library hands out received descriptors as numbers"
-)]
-fn own(descriptor: libc::c_int) -> OwnedFd {
-    // SAFETY: the kernel has just made this descriptor for this process, and
-    // nothing else knows it.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
-}
-
-fn failed(call: &'static str) -> impl Fn(Errno) -> CallFailed {
-    move |errno| CallFailed { call, errno }
 }
 
 #[cfg(test)]

@@ -2,18 +2,17 @@
 //! that a login pays for reading them only after one has changed.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{PrivilegedFiles, Reference};
 use crate::kernel::{Called, Kernel, parse_decimal};
-use crate::registry;
+use crate::registry::RememberedLink;
 
-/// The link in the registry.
-const NAME: &str = "references";
-/// Its next text, until it is renamed.
-const NEW: &str = "new.references";
+const LINK: RememberedLink = RememberedLink {
+    name: "references",
+    new: "new.references",
+};
 /// A symbolic link holds 4,095 bytes; more is simply not remembered.
 const LONGEST: usize = 4000;
 
@@ -37,9 +36,7 @@ pub(crate) fn first_reference(
 }
 
 fn remembered(kernel: &dyn Kernel) -> Option<(u64, Vec<PathBuf>)> {
-    let text = kernel
-        .link_text_at(&Path::new(registry::ROOT).join(NAME))
-        .ok()?;
+    let text = LINK.text(kernel)?;
     let mut parts = text.as_bytes().split(|byte| *byte == b'\n');
     let state = std::str::from_utf8(parts.next()?)
         .ok()
@@ -62,11 +59,7 @@ fn remember(kernel: &dyn Kernel, state: u64, found: &[PathBuf]) -> Called<()> {
     if ambiguous || text.len() > LONGEST {
         return Ok(());
     }
-    let directory = registry::make_root(kernel)?;
-    let new = OsStr::new(NEW);
-    let _ = kernel.unlink(directory.as_fd(), new);
-    kernel.link(&OsString::from_vec(text), directory.as_fd(), new)?;
-    kernel.rename(directory.as_fd(), new, OsStr::new(NAME))
+    LINK.remember(kernel, &OsString::from_vec(text))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::{ROOT, Registry, Seen, open_survivor};
+use super::members::{Seen, open_survivor};
+use super::{ROOT, Registry};
 use crate::kernel::{Called, Kernel, parse_decimal};
 use crate::record::Record;
 

@@ -5,6 +5,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use std::time::SystemTime;
+
+use super::entries::elected_name;
+use super::sweep::{MANY_SESSIONS, is_old};
 use super::*;
 use crate::kernel::Namespaces;
 use crate::kernel::recorder::{HOST, Recorder};

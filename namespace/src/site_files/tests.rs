@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsStr;
 
 use config::Error;
 
@@ -176,7 +177,7 @@ fn a_login_defs_that_was_changed_just_now_is_not_remembered() {
 fn what_a_killed_login_left_is_in_nobodys_way() {
     let host = Host::whose_site_says(SILENT);
     host.recorder
-        .put_link(DIRECTORY, NEW, OsStr::new("anything"));
+        .put_link(DIRECTORY, LINK.new, OsStr::new("anything"));
     host.read_at(LATER);
     assert!(host.silent().is_some());
 }
@@ -185,7 +186,8 @@ fn what_a_killed_login_left_is_in_nobodys_way() {
 fn login_defs_is_believed_as_long_as_it_is_the_same() {
     let host = Host::whose_site_says(SILENT);
     let (file, range) = memory().login_uids.unwrap();
-    host.recorder.put_link(DIRECTORY, NAME, &memory().to_text());
+    host.recorder
+        .put_link(DIRECTORY, LINK.name, &memory().to_text());
     host.recorder.alter(LOGIN_DEFS, |seen| {
         seen.device = file.device;
         seen.inode = file.inode;

@@ -123,7 +123,7 @@ fn what_no_link_can_say_is_not_remembered() {
 fn a_memory_that_is_not_understood_is_none() {
     for text in ["", "x", "+1", "01", "1x\n/etc/more"] {
         let recorder = Recorder::new();
-        recorder.put_link(DIRECTORY, NAME, OsStr::new(text));
+        recorder.put_link(DIRECTORY, LINK.name, OsStr::new(text));
         let files = Files::in_state(1, &[]);
         first_reference(&recorder, &files);
         assert_eq!(files.scans(), 1, "{text:?}");
