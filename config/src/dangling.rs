@@ -7,15 +7,13 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Error;
-
-/// As many symlinks as the kernel follows.
-const MAX_LINKS: usize = 40;
+use crate::walk::MOST_LINKS;
 
 /// `Ok` if nothing but absence keeps `file` from being opened.
 pub(crate) fn check(file: &Path) -> Result<(), Error> {
     let mut path = file.to_owned();
     let mut first = None;
-    for _ in 0..MAX_LINKS {
+    for _ in 0..MOST_LINKS {
         let Some((link, target)) = broken_link(&path) else {
             break;
         };

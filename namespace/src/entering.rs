@@ -12,13 +12,13 @@ use crate::host::{check_host, check_references};
 use crate::join::join;
 use crate::kernel::Kernel;
 use crate::leave::turn_back;
+use crate::login::Login;
 use crate::outcome::{Entered, WithoutNix};
 use crate::place::Place;
 use crate::profile::Profile;
 use crate::reader::{Finding, Reader};
 use crate::record::{FileId, Record};
 use crate::registry::{Elected, Entries, Registry};
-use crate::session::Login;
 use crate::store::{CheckedStore, StoreRules};
 
 /// How often a login follows an election that changes under it. Every round but

@@ -27,11 +27,7 @@ pub fn check_host(
     let nix = check_directory(kernel)?;
     for (refusal, found) in findings(kernel, &nix)? {
         if !overridden.contains(&refusal) {
-            return Err(Error::Host {
-                refusal: Some(refusal),
-                reason: found,
-                remedy: refusal.remedy(),
-            });
+            return Err(refused(refusal, found));
         }
     }
     Ok(nix)
@@ -48,12 +44,10 @@ pub fn refusals(kernel: &dyn Kernel) -> Result<Vec<Error>, Error> {
         Err(never @ Error::Host { .. }) => return Ok(vec![never]),
         answer => answer?,
     };
-    let refused = |(refusal, reason): (Refusal, String)| Error::Host {
-        refusal: Some(refusal),
-        reason,
-        remedy: refusal.remedy(),
-    };
-    Ok(findings(kernel, &nix)?.into_iter().map(refused).collect())
+    let findings = findings(kernel, &nix)?.into_iter();
+    Ok(findings
+        .map(|(refusal, why)| refused(refusal, why))
+        .collect())
 }
 
 /// Checks that no privileged file names `/nix`. Dearer than [`check_host`], so
@@ -72,11 +66,10 @@ pub(crate) fn check_references(
     }
     match first_reference(kernel, files) {
         None => Ok(()),
-        Some(reference) => Err(Error::Host {
-            refusal: Some(refusal),
-            reason: format!("a privileged file names /nix, or cannot be read ({reference})"),
-            remedy: refusal.remedy(),
-        }),
+        Some(reference) => {
+            let why = format!("a privileged file names /nix, or cannot be read ({reference})");
+            Err(refused(refusal, why))
+        }
     }
 }
 
@@ -104,6 +97,16 @@ fn check_directory(kernel: &dyn Kernel) -> Result<Remembered, Error> {
     }
 }
 
+/// What a site may override.
+fn refused(refusal: Refusal, reason: String) -> Error {
+    Error::Host {
+        refusal: Some(refusal),
+        reason,
+        remedy: refusal.remedy(),
+    }
+}
+
+/// What nobody may.
 fn never(reason: &str, remedy: &'static str) -> Error {
     Error::Host {
         refusal: None,

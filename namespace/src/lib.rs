@@ -16,7 +16,7 @@
 //! - [`build`]: a new one around the calling thread, verified, or back.
 //! - [`entering`]: which of the two, and what when others do the same at once.
 //! - [`profile`]: what of the user's the session's environment is to name.
-//! - [`session`]: all of the above, as one decision for a login.
+//! - [`login`]: all of the above, as one decision for a login.
 //! - [`target`]: who logs in, at which service, and what the site says;
 //!   [`site_files`]: in which files, and how not to read them each time.
 //! - [`environment`]: what its environment says then.
@@ -31,6 +31,7 @@ pub mod confinement;
 pub mod environment;
 pub mod error;
 pub mod kernel;
+pub mod login;
 pub mod mount_table;
 pub mod outcome;
 pub mod place;
@@ -38,7 +39,6 @@ pub mod profile;
 pub mod reader;
 pub mod record;
 pub mod references;
-pub mod session;
 pub mod target;
 
 mod binds;
@@ -59,9 +59,9 @@ pub use error::{Error, Gravity};
 pub use host::{check_host, refusals};
 pub use kernel::{Kernel, Linux};
 pub use leave::Left;
+pub use login::{Door, Login, refuse_sandbox};
 pub use outcome::{Entered, Opened, WithoutNix};
 pub use registry::{Holder, Living, ROOT as REGISTRY, holders, living};
-pub use session::{Door, Login, refuse_sandbox};
 pub use store::{CheckedStore, StoreRules};
 pub use target::{Target, host_name};
 

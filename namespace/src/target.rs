@@ -7,8 +7,8 @@ use std::path::Path;
 use config::{Account, Fingerprint, Participation, ServiceRules, Site, printable};
 
 use crate::kernel::Linux;
+use crate::login::{Door, Login};
 use crate::references::HostFiles;
-use crate::session::{Door, Login};
 use crate::site_files::SiteFiles;
 
 /// An account at a service, and what the site says about both.

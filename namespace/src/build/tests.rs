@@ -4,8 +4,8 @@ use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::{HOST, Recorder};
 use crate::kernel::{Files, Mounts};
+use crate::login::tests::account;
 use crate::mount_table::MountTable;
-use crate::session::tests::account;
 use crate::store::StoreRules;
 
 fn store(recorder: &Recorder) -> CheckedStore {

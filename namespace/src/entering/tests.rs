@@ -4,9 +4,9 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::kernel::{Namespaces, recorder::Recorder};
+use crate::login::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 use crate::place::read_marker;
 use crate::reader::{Reading, Request};
-use crate::session::tests::{FindsStore, NobodyAsks, Says, account, enter, with_login};
 
 const DIRECTORY: &str = "/run/nix-ns/1/1001.9";
 

@@ -8,9 +8,9 @@ use config::Fingerprint;
 use super::*;
 use crate::kernel::{Directories, Mounts, Namespaces, recorder::Recorder};
 use crate::kernel::{MountId, NamespaceId, Task};
+use crate::login::tests::enter;
 use crate::place::read_marker;
 use crate::record::FileId;
-use crate::session::tests::enter;
 
 const ALICE: FileIdentity = FileIdentity {
     uid: 1001,

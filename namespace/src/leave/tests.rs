@@ -8,8 +8,8 @@ use super::*;
 use crate::error::Gravity;
 use crate::kernel::recorder::{HOST, Recorder};
 use crate::kernel::{Directories, Namespaces};
+use crate::login::tests::enter;
 use crate::place::read_marker;
-use crate::session::tests::enter;
 
 const BOB: FileIdentity = FileIdentity {
     uid: 1002,

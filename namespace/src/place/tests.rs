@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::kernel::recorder::Recorder;
 use crate::kernel::{MountId, Namespaces};
-use crate::session::tests::enter;
+use crate::login::tests::enter;
 
 fn host_nix() -> FileId {
     FileId {

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::kernel::recorder::Recorder;
+use crate::login::tests::account;
 use crate::record::LONGEST_PATH;
-use crate::session::tests::account;
 
 const STORE: &str = "/home/alice/nix";
 
