@@ -102,9 +102,15 @@ impl Scan {
         let before = Self::state(root, &first.found);
         let second = Reading::of(root, places(root));
         let after = Self::state(root, &second.found);
-        let settled = before == after && first.found == second.found && second.is_roots;
+        let is_same = first.references == second.references && first.found == second.found;
+        let settled = before == after && is_same && second.is_roots;
         Self {
-            references: second.references,
+            // What was seen once may be there again.
+            references: if second.references.is_empty() {
+                first.references
+            } else {
+                second.references
+            },
             state: settled.then_some(after),
             found: second.found,
         }
@@ -246,13 +252,16 @@ impl<'a> Reading<'a> {
 
     fn read_content(&mut self, system: &System, file: &Path, kind: Kind, bytes: &[u8]) {
         let mentions = mentions(bytes, kind);
-        let is_mentioned = !mentions.is_empty();
-        for Mention { line, text } in mentions {
-            self.refer(file, line, text);
+        for Mention { line, text } in &mentions {
+            self.refer(file, *line, text.clone());
         }
+        let is_mentioned = |path: &Path| {
+            let path = path.to_string_lossy();
+            mentions.iter().any(|it| it.text.contains(&*path))
+        };
         let directory = file.parent().unwrap_or(file);
         for Named { path, kind, whose } in named_files(bytes, kind, directory) {
-            if is_mentioned && path.starts_with(crate::NIX) {
+            if path.starts_with(crate::NIX) && is_mentioned(&path) {
                 continue;
             }
             let files = match whose {

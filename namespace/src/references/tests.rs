@@ -225,6 +225,19 @@ fn data_of_modules_is_not_obeyed() {
 }
 
 #[test]
+fn what_a_line_hides_from_the_eye_is_found_where_it_leads() {
+    let hidden = "@include /n\\ix/a\n";
+    let said = found(&[("/etc/sudoers", hidden)]);
+    assert_eq!(said, [("nix/a".to_owned(), 0)]);
+    let both = format!("{hidden}@include /nix/b\n");
+    let said = found(&[("/etc/sudoers", &both)]);
+    assert_eq!(
+        said,
+        [("etc/sudoers".to_owned(), 2), ("nix/a".to_owned(), 0)]
+    );
+}
+
+#[test]
 fn a_comment_of_sudoers_does_not_go_on() {
     let said = found(&[
         ("/etc/sudoers", "# see \\\n@include /etc/more\n"),
