@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use pam_stack::Stack;
+use pam_stack::{Action, Stack};
 
 /// Modules that run programs with what `pam_getenvlist(3)` has, or run code that
 /// may do so.
@@ -29,15 +29,33 @@ fn find_runner(root: &Path, service: &str) -> Option<String> {
             "a PAM stack that cannot be understood ({place} {problem})"
         ));
     }
+    if !stack.has_ours() {
+        return Some("a PAM stack that is not the one in /etc/pam.d".to_owned());
+    }
     let mut between = false;
-    for line in stack.lines {
+    for (index, line) in stack.lines.iter().enumerate() {
         if line.is_ours() {
-            between = line.leaves();
+            between = line.leaves() && !may_be_skipped(&stack, index);
         } else if !between && RUNNERS.contains(&line.module.as_str()) {
             return Some(format!("{}.so", line.module));
         }
     }
     None
+}
+
+/// Whether another line may keep this one from being reached: then nothing takes
+/// the environment back when the session closes.
+fn may_be_skipped(stack: &Stack, index: usize) -> bool {
+    let before = stack.lines.iter().enumerate().take(index);
+    let mut controls = before.map(|(at, line)| (at, line.control.as_ref()));
+    controls.any(|(at, control)| match control {
+        None => true,
+        Some(control) => control.all().any(|action| match action {
+            Action::Jump(lines) => stack.skipped(at, lines).contains(&index),
+            Action::Done => true,
+            _ => false,
+        }),
+    })
 }
 
 /// A service whose file has no line for sessions, or that has no file, has the
@@ -169,6 +187,26 @@ mod tests {
             find_runner(root.path(), "/sbin/sshd").as_deref(),
             Some("pam_exec.so")
         );
+    }
+
+    #[test]
+    fn a_first_line_that_may_be_skipped_is_none() {
+        let jump = "session [success=1 default=ignore] pam_succeed_if.so quiet\n";
+        let done = "session sufficient pam_succeed_if.so quiet\n";
+        let unix = "session required pam_unix.so\n";
+        for before in [jump, done, "session [x] pam_a.so\n"] {
+            assert!(
+                !is_safe(&format!("{before}{LEAVE}{HOOK}{ENTER}")),
+                "{before}"
+            );
+        }
+        assert!(is_safe(&format!("{jump}{unix}{LEAVE}{HOOK}{ENTER}")));
+        assert!(is_safe(&format!("{unix}{LEAVE}{HOOK}{ENTER}")));
+    }
+
+    #[test]
+    fn a_stack_without_our_lines_is_another() {
+        assert!(!is_safe("session required pam_unix.so\n"));
     }
 
     #[test]

@@ -12,4 +12,4 @@ mod ours;
 mod stack;
 
 pub use control::{Action, Control};
-pub use stack::{DIRECTORIES, Line, Place, Stack, lines, services};
+pub use stack::{DIRECTORIES, Line, Place, Stack, bare, lines, services};

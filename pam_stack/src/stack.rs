@@ -109,12 +109,14 @@ impl Stack {
 
     fn add_line(&mut self, root: &Path, place: Place, words: Vec<String>, depth: Depth) {
         let mut words = words.into_iter();
-        let Some(kind) = words.next() else { return };
+        let Some(kind) = words.next().map(|word| kind(&word)) else {
+            return;
+        };
         // Debian's own: every type of the other file.
-        if kind.eq_ignore_ascii_case("@include") {
+        if kind == "@include" {
             return self.include(root, place, words.next(), depth.included());
         }
-        if !is_session(&kind) {
+        if kind != "session" {
             return;
         }
         let Some(control) = words.next() else {
@@ -122,7 +124,7 @@ impl Stack {
                 .problems
                 .push((place, "has no control field".to_owned()));
         };
-        match control.to_ascii_lowercase().as_str() {
+        match bare(&control).to_ascii_lowercase().as_str() {
             "include" => return self.include(root, place, words.next(), depth.included()),
             "substack" => return self.include(root, place, words.next(), depth.stacked()),
             _ => {}
@@ -138,8 +140,8 @@ impl Stack {
         self.lines.push(Line {
             place,
             control: parsed,
-            module: module_name(&module),
-            arguments: words.collect(),
+            module: module_name(bare(&module)),
+            arguments: words.map(|word| bare(&word).to_owned()).collect(),
             level: depth.stacks,
         });
     }
@@ -155,6 +157,7 @@ impl Stack {
                 .problems
                 .push((place, "includes too deeply".to_owned()));
         }
+        let name = bare(&name).to_owned();
         self.included.insert(name.clone());
         match open(root, &name) {
             Some((file, text)) => self.add_file(root, &file, text, depth),
@@ -253,14 +256,22 @@ pub fn lines(text: &str) -> Vec<(usize, Vec<String>)> {
 }
 
 /// Lines without comments, continued ones put together, with the number of the
-/// first.
+/// first. A comment ends its line, whatever stands before it or at its end; one
+/// that has a line to itself does not end what it stands in
+/// (`_pam_assemble_line`).
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut pending: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let line = without_comment(line).trim();
+        let (line, comment) = match line.split_once('#') {
+            Some((line, _)) => (line.trim(), true),
+            None => (line.trim(), false),
+        };
+        if line.is_empty() && comment && pending.is_some() {
+            continue;
+        }
         let (line, goes_on) = match line.strip_suffix('\\') {
-            Some(line) => (line, true),
+            Some(line) => (line, !comment),
             None => (line, false),
         };
         let (first, mut whole) = pending.take().unwrap_or((number, String::new()));
@@ -274,17 +285,6 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     }
     lines.extend(pending);
     lines
-}
-
-fn without_comment(line: &str) -> &str {
-    let mut before = None;
-    for (at, character) in line.char_indices() {
-        if character == '#' && before != Some('\\') {
-            return line.get(..at).unwrap_or_default();
-        }
-        before = Some(character);
-    }
-    line
 }
 
 /// Words between blanks; one that begins with a bracket goes on to the closing
@@ -313,9 +313,17 @@ fn words(line: &str) -> Vec<String> {
     }
 }
 
-fn is_session(kind: &str) -> bool {
-    let kind = kind.strip_prefix('-').unwrap_or(kind);
-    kind.eq_ignore_ascii_case("session")
+/// A word without its brackets, which libpam takes off any.
+#[must_use]
+pub fn bare(word: &str) -> &str {
+    let within = word.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    within.unwrap_or(word)
+}
+
+/// The type of a line; a module that is missing is no error with a `-`.
+fn kind(word: &str) -> String {
+    let word = bare(word);
+    word.strip_prefix('-').unwrap_or(word).to_ascii_lowercase()
 }
 
 fn module_name(module: &str) -> String {
@@ -353,12 +361,12 @@ mod tests {
         let stack = stack(&[(
             "/etc/pam.d/sshd",
             "#%PAM-1.0\n\nauth required pam_unix.so\n\
-             session  required \\\n  pam_a.so x \\# y # z\n\
+             session  required \\\n  pam_a.so x y # z\n\
              -session [success=ok \\\n default=ignore] /lib/security/pam_b.so [a b\\]c] d # e\n\
              SESSION optional pam_c.so",
         )]);
         assert_eq!(modules(&stack), [("pam_a", 4), ("pam_b", 6), ("pam_c", 8)]);
-        assert_eq!(stack.lines[1].arguments, ["[a b]c]", "d"]);
+        assert_eq!(stack.lines[1].arguments, ["a b]c", "d"]);
         assert!(stack.problems.is_empty(), "{:?}", stack.problems);
     }
 
@@ -434,9 +442,35 @@ mod tests {
     fn a_comment_does_not_go_on() {
         let stack = stack(&[(
             "/etc/pam.d/sshd",
-            "# a comment \\\nsession required pam_a.so # another \\\nsession required pam_b.so\n",
+            "# a comment \\\nsession required pam_a.so # another \\\nsession required pam_b.so\n\
+             session required pam_c.so \\ # a third\nsession required pam_d.so \\# \\\n\
+             session required \\\n# within\npam_e.so\n",
         )]);
-        assert_eq!(modules(&stack), [("pam_a", 2), ("pam_b", 3)]);
+        let lines = [
+            ("pam_a", 2),
+            ("pam_b", 3),
+            ("pam_c", 4),
+            ("pam_d", 5),
+            ("pam_e", 6),
+        ];
+        assert_eq!(modules(&stack), lines);
+    }
+
+    #[test]
+    fn brackets_and_a_minus_may_be_anywhere() {
+        let stack = stack(&[
+            (
+                "/etc/pam.d/sshd",
+                "[session] optional [pam_a.so] [x y]\n-[session] optional pam_never.so\n\
+                 [-session] optional pam_b.so\nsession [include] one\n-@include two\n[@include] [three]\n",
+            ),
+            ("/etc/pam.d/one", "session required pam_1.so\n"),
+            ("/etc/pam.d/two", "session required pam_2.so\n"),
+            ("/etc/pam.d/three", "session required pam_3.so\n"),
+        ]);
+        let names: Vec<_> = stack.lines.iter().map(|it| it.module.as_str()).collect();
+        assert_eq!(names, ["pam_a", "pam_b", "pam_1", "pam_2", "pam_3"]);
+        assert_eq!(stack.lines[0].arguments, ["x y"]);
     }
 
     #[test]
