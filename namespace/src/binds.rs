@@ -18,7 +18,7 @@ use crate::mount_table::{Mount, MountTable};
 
 /// File systems that this host's own disks and memory answer for. Whatever is on
 /// `/` is one, too: where that does not answer, nothing does.
-const LOCAL: [&str; 17] = [
+pub(crate) const LOCAL: [&str; 17] = [
     "bcachefs", "btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs", "nilfs2",
     "overlay", "ramfs", "reiserfs", "squashfs", "tmpfs", "xfs", "zfs",
 ];

@@ -24,7 +24,8 @@ use nix::sys::stat::FileStat;
 pub(crate) use cache::first_reference;
 use mention::{Mention, Named, mentions, named_files};
 use places::{Found, Kind, advisory_places, places};
-use reach::{Reached, System, There, Whose};
+pub use reach::Whose;
+use reach::{Reached, System, There};
 
 /// Most files that one file may lead to, and so on.
 const MOST_FILES: usize = 4096;
@@ -48,8 +49,17 @@ pub struct Scan {
     /// What the files were when they were read: see [`Scan::state`]. `None` if
     /// they changed meanwhile.
     pub state: Option<u64>,
-    /// The files that were found by reading others: includes, scripts.
-    pub found: Vec<PathBuf>,
+    /// What was found by reading others: includes, scripts.
+    pub found: Vec<Lead>,
+}
+
+/// What a file leads to: a file, a directory of them, or a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lead {
+    /// Whose files count there.
+    pub whose: Whose,
+    /// As it is named.
+    pub path: PathBuf,
 }
 
 /// Files that name programs or rights of the system's own services.
@@ -66,7 +76,7 @@ pub trait PrivilegedFiles {
     /// Reads them all.
     fn scan(&self) -> Scan;
     /// What they are now: see [`Scan::state`].
-    fn state(&self, found: &[PathBuf]) -> u64;
+    fn state(&self, found: &[Lead]) -> u64;
 }
 
 /// Those of the running system.
@@ -78,7 +88,7 @@ impl PrivilegedFiles for HostFiles {
         Scan::read(Path::new("/"))
     }
 
-    fn state(&self, found: &[PathBuf]) -> u64 {
+    fn state(&self, found: &[Lead]) -> u64 {
         Scan::state(Path::new("/"), found)
     }
 }
@@ -132,7 +142,7 @@ impl Scan {
     /// A number for what all these files are now, without reading one. `found`
     /// are those that reading had led to.
     #[must_use]
-    pub fn state(root: &Path, found: &[PathBuf]) -> u64 {
+    pub fn state(root: &Path, found: &[Lead]) -> u64 {
         let mut hasher = DefaultHasher::new();
         let Ok(system) = System::below(root) else {
             return hasher.finish();
@@ -144,11 +154,24 @@ impl Scan {
                 None => hash_what_is_there(&system, &place.path, Whose::Anybodys, &mut hasher),
             }
         }
-        for file in found {
-            file.hash(&mut hasher);
-            hash_what_is_there(&system, file, Whose::Roots, &mut hasher);
+        for lead in found {
+            lead.hash(&mut hasher);
+            for file in lead.files(root) {
+                file.path.hash(&mut hasher);
+                hash_what_is_there(&system, &file.path, lead.whose, &mut hasher);
+            }
         }
         hasher.finish()
+    }
+}
+
+impl Lead {
+    /// The files that are there now: of a directory only where it is obeyed.
+    fn files(&self, root: &Path) -> Vec<Found> {
+        match self.whose {
+            Whose::Anybodys => places::expand(root, &self.path),
+            Whose::Roots => vec![Found::listed(self.path.clone())],
+        }
     }
 }
 
@@ -156,9 +179,13 @@ fn hash_what_is_there(system: &System, file: &Path, whose: Whose, hasher: &mut D
     match system.reach(file, whose).map(|reached| reached.there) {
         Ok(There::File(file)) => version(&file.stat).hash(hasher),
         // Not when it was last changed: that is not root's to say.
-        Ok(There::Foreign(stat)) => (stat.st_ino, stat.st_uid, stat.st_mode).hash(hasher),
+        Ok(There::Foreign(stat)) => stat
+            .map(|it| (it.st_ino, it.st_uid, it.st_gid, it.st_mode))
+            .hash(hasher),
         Ok(There::OnNix(place)) => place.hash(hasher),
-        Ok(There::Nothing | There::Directory | There::Special) => 0.hash(hasher),
+        Ok(There::Nothing) => 0.hash(hasher),
+        Ok(There::Directory) => 1.hash(hasher),
+        Ok(There::Special) => 2.hash(hasher),
         Err(error) => error.raw_os_error().hash(hasher),
     }
 }
@@ -178,8 +205,8 @@ fn version(stat: &FileStat) -> (u64, u64, i64, i64, i64) {
 struct Reading<'a> {
     root: &'a Path,
     references: Vec<Reference>,
-    found: Vec<PathBuf>,
-    seen: BTreeSet<PathBuf>,
+    found: Vec<Lead>,
+    seen: BTreeSet<(PathBuf, Kind, Whose)>,
     /// Whether nobody but root can change what reading led to: what somebody else
     /// changes is not seen by [`Scan::state`].
     is_roots: bool,
@@ -214,21 +241,22 @@ impl<'a> Reading<'a> {
         by_reading: bool,
     ) {
         let file = place.path.as_path();
-        if !self.seen.insert(file.to_owned()) {
+        if !self.seen.insert((file.to_owned(), kind, whose)) {
             return;
         }
         if self.seen.len() > MOST_FILES {
             let why = format!("is file {} of those that others lead to", self.seen.len());
             return self.refer(file, 0, why);
         }
-        if by_reading {
-            self.found.push(file.to_owned());
-        }
         if let Some(error) = &place.unlisted {
             return self.refer(file, 0, unknown(error));
         }
         let (there, is_foreign) = match system.reach(file, whose) {
             Ok(Reached { there, is_foreign }) => (there, is_foreign),
+            // There is nothing by that name.
+            Err(error) if whose == Whose::Roots && error.kind() == ErrorKind::NotADirectory => {
+                return;
+            }
             Err(error) => return self.refer(file, 0, unknown(&error)),
         };
         if by_reading && is_foreign && whose == Whose::Anybodys {
@@ -238,8 +266,11 @@ impl<'a> Reading<'a> {
             There::OnNix(target) => {
                 self.refer(file, 0, format!("-> {}", target.display()));
             }
+            There::File(_) if kind == Kind::Module => {}
             There::File(regular) => match regular.read() {
                 Ok(bytes) => self.read_content(system, file, kind, &bytes),
+                // Nobody obeys a text of that size.
+                Err(error) if whose == Whose::Roots && is_too_large(&error) => {}
                 Err(error) => self.refer(file, 0, unknown(&error)),
             },
             // It was none when places were listed; a stack may name one.
@@ -264,23 +295,27 @@ impl<'a> Reading<'a> {
             if path.starts_with(crate::NIX) && is_mentioned(&path) {
                 continue;
             }
-            let files = match whose {
-                Whose::Anybodys => places::expand(self.root, &path),
-                Whose::Roots => vec![Found::listed(path)],
-            };
-            for file in files {
+            let lead = Lead { whose, path };
+            for file in lead.files(self.root) {
                 self.read_file(system, &file, kind, whose, true);
+            }
+            if !self.found.contains(&lead) {
+                self.found.push(lead);
             }
         }
     }
 
     fn refer(&mut self, file: &Path, line: usize, text: String) {
-        self.references.push(Reference {
-            file: file.to_owned(),
-            line,
-            text,
-        });
+        let file = file.to_owned();
+        let reference = Reference { file, line, text };
+        if !self.references.contains(&reference) {
+            self.references.push(reference);
+        }
     }
+}
+
+fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::FileTooLarge
 }
 
 /// What cannot be read may say anything.

@@ -144,7 +144,7 @@ impl PrivilegedFiles for Leftover {
         }
     }
 
-    fn state(&self, _: &[std::path::PathBuf]) -> u64 {
+    fn state(&self, _: &[crate::references::Lead]) -> u64 {
         1
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests may panic")]
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use config::{Account, Participation, ServiceRules, Site};
 use nix::errno::Errno;
@@ -65,7 +65,7 @@ impl PrivilegedFiles for NoFiles {
         }
     }
 
-    fn state(&self, _: &[PathBuf]) -> u64 {
+    fn state(&self, _: &[crate::references::Lead]) -> u64 {
         0
     }
 }

@@ -3,9 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
 
-use super::{PrivilegedFiles, Reference};
+use super::{Lead, PrivilegedFiles, Reference, Whose};
 use crate::kernel::{Called, Kernel, parse_decimal};
 use crate::registry::RememberedLink;
 
@@ -35,31 +34,50 @@ pub(crate) fn first_reference(
     None
 }
 
-fn remembered(kernel: &dyn Kernel) -> Option<(u64, Vec<PathBuf>)> {
+fn remembered(kernel: &dyn Kernel) -> Option<(u64, Vec<Lead>)> {
     let text = LINK.text(kernel)?;
     let mut parts = text.as_bytes().split(|byte| *byte == b'\n');
     let state = std::str::from_utf8(parts.next()?)
         .ok()
         .and_then(parse_decimal)?;
-    Some((
-        state,
-        parts.map(|path| OsStr::from_bytes(path).into()).collect(),
-    ))
+    let found: Option<_> = parts.map(Lead::parse).collect();
+    Some((state, found?))
 }
 
-fn remember(kernel: &dyn Kernel, state: u64, found: &[PathBuf]) -> Called<()> {
+fn remember(kernel: &dyn Kernel, state: u64, found: &[Lead]) -> Called<()> {
     let mut text = state.to_string().into_bytes();
-    for path in found {
+    for lead in found {
         text.push(b'\n');
-        text.extend_from_slice(path.as_os_str().as_bytes());
+        text.push(lead.whose.letter());
+        text.extend_from_slice(lead.path.as_os_str().as_bytes());
     }
     let ambiguous = found
         .iter()
-        .any(|path| path.as_os_str().as_bytes().contains(&b'\n'));
+        .any(|lead| lead.path.as_os_str().as_bytes().contains(&b'\n'));
     if ambiguous || text.len() > LONGEST {
         return Ok(());
     }
     LINK.remember(kernel, &OsString::from_vec(text))
+}
+
+impl Lead {
+    fn parse(text: &[u8]) -> Option<Self> {
+        let (letter, path) = text.split_first()?;
+        let all = [Whose::Anybodys, Whose::Roots];
+        Some(Self {
+            whose: all.into_iter().find(|whose| whose.letter() == *letter)?,
+            path: OsStr::from_bytes(path).into(),
+        })
+    }
+}
+
+impl Whose {
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Anybodys => b'a',
+            Self::Roots => b'r',
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pam_stack::bare;
+
 use super::places::Kind;
 use super::reach::Whose;
 
@@ -13,7 +15,9 @@ pub(super) struct Mention {
 
 /// All lines of a file that name `/nix`.
 pub(super) fn mentions(bytes: &[u8], kind: Kind) -> Vec<Mention> {
-    if kind == Kind::Binary {
+    // A program that a stack has run may be one without lines.
+    let is_binary = kind == Kind::Binary || (kind == Kind::Text && bytes.contains(&0));
+    if is_binary {
         let mention = names_nix(bytes).then(|| Mention {
             line: 0,
             text: "holds a path in /nix".to_owned(),
@@ -21,7 +25,7 @@ pub(super) fn mentions(bytes: &[u8], kind: Kind) -> Vec<Mention> {
         return mention.into_iter().collect();
     }
     lines(bytes)
-        .filter(|(_, line)| counts(line, kind))
+        .filter(|(number, line)| counts(line, kind) || is_interpreter(*number, line, kind))
         .map(|(line, text)| Mention {
             line,
             text: text.trim().to_owned(),
@@ -55,19 +59,30 @@ pub(super) fn named_files(bytes: &[u8], kind: Kind, directory: &Path) -> Vec<Nam
             .flat_map(|(_, words)| named_in_stack(&words))
             .collect();
     }
-    let obeyed = |file: &String| Named::obeyed(directory.join(file), kind);
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if kind == Kind::Sudoers {
+        // A comment at its end goes on as little as one that is all of it, and
+        // whether that is one only sudo knows: so either way.
+        lines.extend(whole_lines(&text));
+    }
     let mut named = Vec::new();
-    for line in whole_lines(bytes) {
+    for line in lines {
         let words = words(&line);
         let rest = words.iter().skip(1);
         match (kind, words.first().map(String::as_str)) {
             (Kind::Sudoers, Some(first)) if is_include(first) => {
-                named.extend(rest.take(1).map(obeyed));
+                // The host's name.
+                let obeyed = |file: &String| directory.join(file.replace("%h", "*"));
+                named.extend(rest.take(1).map(|file| Named::obeyed(obeyed(file), kind)));
             }
-            (Kind::Linker, Some("include")) => named.extend(rest.map(obeyed)),
+            (Kind::Linker, Some("include")) => {
+                named.extend(rest.map(|file| Named::obeyed(directory.join(file), kind)));
+            }
             _ => {}
         }
     }
+    named.dedup();
     named
 }
 
@@ -96,38 +111,45 @@ const READERS_OF_DATA: [&str; 15] = [
 /// What a line has PAM run or obey; and what it may, if a module that is not
 /// known here does.
 fn named_in_stack(words: &[String]) -> Vec<Named> {
-    let is_module = |word: &&String| word.ends_with(".so");
-    let module = words.iter().find(is_module).map(|word| module_name(word));
-    let includes = |word: &String| {
-        let word = word.to_ascii_lowercase();
+    let words: Vec<&str> = words.iter().map(|word| bare(word)).collect();
+    let module = words.iter().find(|word| word.ends_with(".so")).copied();
+    let mut named: Vec<Named> = module
+        .filter(|module| module.starts_with('/'))
+        .map(|module| Named::obeyed(module.into(), Kind::Module))
+        .into_iter()
+        .collect();
+    let module = module.map(module_name);
+    if module.is_some_and(|it| READERS_OF_DATA.contains(&it)) {
+        return named;
+    }
+    let includes = |word: &&str| {
+        let word = word.trim_start_matches('-').to_ascii_lowercase();
         ["include", "substack", "@include"].contains(&word.as_str())
     };
     let includes = module.is_none() && words.iter().take(3).any(includes);
-    if module.is_some_and(|it| READERS_OF_DATA.contains(&it)) {
-        return Vec::new();
-    }
     let mut has_program = false;
-    let files = words.iter().filter_map(|word| argument(word));
-    files
-        .map(|(key, path)| {
-            let is_obeyed = match (module, key) {
-                (None, _) => includes,
-                (Some("pam_env"), Some("envfile" | "conffile")) => true,
-                (Some("pam_script"), Some("dir")) => true,
-                (Some(module), None) if RUNNERS.contains(&module) => {
-                    !std::mem::replace(&mut has_program, true)
-                }
-                _ => false,
-            };
+    for (key, path) in words.iter().filter_map(|word| argument(word)) {
+        let is_obeyed = match (module, key) {
+            (None, _) => includes,
+            (Some("pam_env"), Some("envfile" | "conffile")) => true,
+            (Some("pam_script"), Some("dir")) => true,
+            (Some(module), None) if RUNNERS.contains(&module) => {
+                !std::mem::replace(&mut has_program, true)
+            }
+            _ => false,
+        };
+        if is_obeyed {
             let kind = if includes { Kind::Pam } else { Kind::Text };
-            let whose = if is_obeyed {
-                Whose::Anybodys
-            } else {
-                Whose::Roots
-            };
-            Named { path, kind, whose }
-        })
-        .collect()
+            named.push(Named::obeyed(path, kind));
+        } else if !is_a_log(key, &path) {
+            named.push(Named {
+                path,
+                kind: Kind::Text,
+                whose: Whose::Roots,
+            });
+        }
+    }
+    named
 }
 
 fn module_name(word: &str) -> &str {
@@ -135,22 +157,29 @@ fn module_name(word: &str) -> &str {
     file.strip_suffix(".so").unwrap_or(file)
 }
 
-/// `/usr/sbin/hook` or `envfile=/etc/more`; a module is none, and what is written
-/// to a log is nobody's program.
+/// `/usr/sbin/hook` or `envfile=/etc/more`; a module is none.
 fn argument(word: &str) -> Option<(Option<&str>, PathBuf)> {
-    let word = word.trim_start_matches('[').trim_end_matches(']');
     let (key, path) = match word.split_once('=') {
         Some((key, path)) if !key.starts_with('/') => (Some(key), path),
         _ => (None, word),
     };
-    let is_file = path.starts_with('/') && !path.ends_with(".so") && key != Some("log");
+    let is_file = path.starts_with('/') && !path.ends_with(".so");
     is_file.then(|| (key, PathBuf::from(path)))
 }
 
-/// Lines as sudo and the linker read them: a backslash at the end goes on, but
-/// not that of a comment.
-fn whole_lines(bytes: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
+/// What is written there is nobody's program, and may be what somebody who has not
+/// even logged in made the system say.
+fn is_a_log(key: Option<&str>, path: &Path) -> bool {
+    let key = key.unwrap_or_default().to_ascii_lowercase();
+    let places = [
+        "/var/log", "/run", "/var/run", "/tmp", "/var/tmp", "/dev", "/proc", "/sys",
+    ];
+    key.contains("log") || key.contains("debug") || places.iter().any(|it| path.starts_with(it))
+}
+
+/// Lines as sudo reads them: a backslash at the end goes on, but not that of a
+/// comment.
+fn whole_lines(text: &str) -> Vec<String> {
     let mut whole = vec![String::new()];
     let mut goes_on = false;
     for line in text.lines() {
@@ -209,11 +238,26 @@ fn counts(line: &str, kind: Kind) -> bool {
             .rsplit(':')
             .next()
             .is_some_and(|shell| names_nix(shell.as_bytes())),
-        Kind::Sudoers if line.split_ascii_whitespace().next().is_some_and(is_include) => {
+        Kind::Sudoers
+            if is_number(line) || line.split_ascii_whitespace().next().is_some_and(is_include) =>
+        {
             names_nix(line.as_bytes())
         }
         _ => !is_comment(line) && names_nix(line.as_bytes()),
     }
+}
+
+/// What runs a script (execve(2), "Interpreter scripts").
+fn is_interpreter(number: usize, line: &str, kind: Kind) -> bool {
+    let is_first = number == 1 && line.starts_with("#!");
+    is_first && kind == Kind::Text && names_nix(line.as_bytes())
+}
+
+/// A user or a group of sudoers by number.
+fn is_number(line: &str) -> bool {
+    let number = line.trim_start().strip_prefix('#').unwrap_or_default();
+    let number = number.strip_prefix('-').unwrap_or(number);
+    number.starts_with(|it: char| it.is_ascii_digit())
 }
 
 fn is_comment(line: &str) -> bool {
@@ -378,11 +422,10 @@ mod tests {
             "session optional pam_exec.so quiet /usr/sbin/hook",
             "auth required /lib/security/pam_exec.so /usr/sbin/hook x",
         ] {
-            assert_eq!(
-                named_files(line.as_bytes(), Kind::Pam, Path::new("/etc")),
-                [Named::obeyed("/usr/sbin/hook".into(), Kind::Text)],
-                "{line}"
-            );
+            let mut named = named_files(line.as_bytes(), Kind::Pam, Path::new("/etc"));
+            named.retain(|it| it.kind != Kind::Module);
+            let hook = Named::obeyed("/usr/sbin/hook".into(), Kind::Text);
+            assert_eq!(named, [hook], "{line}");
         }
         for line in [
             "# session optional pam_exec.so /usr/sbin/hook",

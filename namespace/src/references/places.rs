@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Advisory, below};
 
 /// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Lines, with comments after `#`.
     Text,
@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Linker,
     /// A PAM stack, which may name scripts to run.
     Pam,
+    /// A PAM module: only where it really is matters.
+    Module,
     /// The account database: only login shells matter.
     Accounts,
     /// Anything: the bytes count.
@@ -49,6 +51,7 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/security/pam_env.conf", Kind::Text),
     ("/etc/security/pam_env.conf.d", Kind::Text),
     // pam_namespace and pam_script run these as root.
+    ("/etc/security/namespace.conf", Kind::Text),
     ("/etc/security/namespace.init", Kind::Text),
     ("/etc/security/namespace.d", Kind::Text),
     ("/usr/share/libpam-script", Kind::Text),
@@ -108,6 +111,13 @@ impl Found {
             unlisted: None,
         }
     }
+
+    fn unknown(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            unlisted: Some(io::Error::other("it is not known which files these are")),
+        }
+    }
 }
 
 /// Every file that is there now, directories replaced by their files.
@@ -136,24 +146,33 @@ fn files_at(root: &Path, places: &[(&str, Kind)]) -> Vec<(Found, Kind)> {
         .collect()
 }
 
-/// A path that an included file or directory is named by; the linker's may have
-/// a `*` in its last component.
+/// A path that an included file or directory is named by; it may have one `*`, in
+/// its last component. What it means otherwise is not known.
 pub(super) fn expand(root: &Path, path: &Path) -> Vec<Found> {
-    let pattern = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.split_once('*'));
-    match (pattern, path.parent()) {
-        (Some((start, end)), Some(directory)) => files_of(root, directory)
-            .into_iter()
-            .filter(|file| {
-                let name = file.path.file_name().unwrap_or_default();
-                let name = name.to_string_lossy();
-                file.unlisted.is_some() || (name.starts_with(start) && name.ends_with(end))
-            })
-            .collect(),
-        _ => files_of(root, path),
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let directory = path.parent().unwrap_or(path);
+    let Some((start, end)) = name.split_once('*') else {
+        return match has_pattern(path) {
+            true => vec![Found::unknown(path)],
+            false => files_of(root, path),
+        };
+    };
+    if has_pattern(directory) || [start, end].iter().any(|it| has_pattern(Path::new(it))) {
+        return vec![Found::unknown(path)];
     }
+    let is_meant = |file: &Found| {
+        let name = file.path.file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        file.unlisted.is_some() || (name.starts_with(start) && name.ends_with(end))
+    };
+    let files = files_of(root, directory).into_iter();
+    files.filter(is_meant).collect()
+}
+
+/// What glob(7) would take for more than a name, or what was no text.
+fn has_pattern(path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    path.contains(['*', '?', '[', '{', char::REPLACEMENT_CHARACTER])
 }
 
 /// The place itself if it is a file, else the files in it.

@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -18,6 +18,10 @@ use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use rustix::fs::{OFlags, ResolveFlags, openat2};
 
+use crate::binds::LOCAL;
+use crate::kernel::{Files, Linux, Mounts};
+use crate::mount_table::Mount;
+
 /// As many links as the kernel follows (path_resolution(7)).
 pub(super) const MOST_LINKS: usize = 40;
 
@@ -25,12 +29,13 @@ pub(super) const MOST_LINKS: usize = 40;
 pub(super) const LARGEST: u64 = 16 << 20;
 
 /// Whose files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
     /// Whoever's it is: something privileged obeys it, so who can change it needs
     /// no `/nix`.
     Anybodys,
-    /// Root's alone, on all the way there.
+    /// Root's alone, on all the way there, on a disk of this host: it may be
+    /// obeyed, or be data.
     Roots,
 }
 
@@ -44,8 +49,9 @@ pub(super) enum There {
     Special,
     /// This is how the way goes on to `/nix`.
     OnNix(PathBuf),
-    /// Somebody else than root can change what is there: not looked at.
-    Foreign(FileStat),
+    /// Somebody else than root can change what is there, or has mounted it: not
+    /// looked at, in the second case not even by a call that asks its server.
+    Foreign(Option<FileStat>),
 }
 
 /// What is at a path, and whether anybody but root can change that.
@@ -69,13 +75,16 @@ pub(super) struct System {
     root: OwnedFd,
     /// Root, but for tests that somebody else runs.
     owner: u32,
+    /// The mount that the root is on.
+    mount: u64,
 }
 
 impl System {
     pub(super) fn below(root: &Path) -> io::Result<Self> {
         let root = open(root, FOR_REFERENCE | OFlag::O_DIRECTORY, Mode::empty())?;
         let owner = fstat(&root)?.st_uid;
-        Ok(Self { root, owner })
+        let mount = mount_of(&root)?;
+        Ok(Self { root, owner, mount })
     }
 
     /// Goes to an absolute path of the system.
@@ -96,6 +105,23 @@ impl System {
             there,
             is_foreign: way.is_foreign,
         })
+    }
+
+    /// Whether this host's own disks answer for what is there: a user may have
+    /// mounted another file system on a directory of theirs.
+    fn answers_for(&self, opened: &OwnedFd) -> io::Result<bool> {
+        let mount = match mount_of(opened) {
+            Ok(mount) if mount == self.mount => return Ok(true),
+            Ok(mount) => mount,
+            // One that admits nobody but who mounted it.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Ok(table) = Linux.mount_table() else {
+            return Ok(false);
+        };
+        let mount = Mount::find(&table, mount);
+        Ok(mount.is_some_and(|it| LOCAL.contains(&it.file_system.as_str())))
     }
 
     /// What is at a path to which no link leads; `None` if one does, or it cannot
@@ -176,10 +202,13 @@ impl Way<'_> {
                 Err(Errno::ENOENT) => return Ok(There::Nothing),
                 Err(error) => return Err(error.into()),
             };
+            if whose == Whose::Roots && !self.system.answers_for(&opened)? {
+                return Ok(There::Foreign(None));
+            }
             let stat = fstat(&opened)?;
             self.is_foreign |= self.is_foreign(&stat);
             if self.is_foreign && whose == Whose::Roots {
-                return Ok(There::Foreign(stat));
+                return Ok(There::Foreign(Some(stat)));
             }
             match kind(&stat) {
                 SFlag::S_IFLNK => {
@@ -243,12 +272,19 @@ impl Way<'_> {
     }
 
     /// Whether somebody else than root can exchange what is there, or what is in
-    /// it. A group that may is one of root's making.
+    /// it.
     fn is_foreign(&self, stat: &FileStat) -> bool {
+        let may = |mode: Mode| stat.st_mode & mode.bits() != 0;
         let of_others = stat.st_uid != 0 && stat.st_uid != self.system.owner;
-        let for_all = stat.st_mode & Mode::S_IWOTH.bits() != 0;
-        of_others || (for_all && kind(stat) != SFlag::S_IFLNK)
+        let for_others = may(Mode::S_IWOTH) || (may(Mode::S_IWGRP) && stat.st_gid != 0);
+        of_others || (for_others && kind(stat) != SFlag::S_IFLNK)
     }
+}
+
+/// As it is known: no server is asked (`AT_STATX_DONT_SYNC`).
+fn mount_of(opened: &OwnedFd) -> io::Result<u64> {
+    let number = Linux.mount_number(opened.as_fd());
+    number.map_err(|failed| failed.errno.into())
 }
 
 fn kind(stat: &FileStat) -> SFlag {

@@ -238,10 +238,141 @@ fn what_a_line_hides_from_the_eye_is_found_where_it_leads() {
 }
 
 #[test]
+fn the_interpreter_of_a_script_counts() {
+    for (first, counts) in [
+        ("#!/nix/store/x/bin/bash", true),
+        ("#! /nix/store/x/bin/bash -e", true),
+        ("#!/bin/sh", false),
+        ("# /nix", false),
+        ("\n#!/nix/x", false),
+    ] {
+        let said = found(&[("/etc/update-motd.d/50-x", &format!("{first}\necho\n"))]);
+        assert_eq!(!said.is_empty(), counts, "{first}");
+    }
+    let binary = "\u{7f}ELF\0# a line\n#/nix/store/x/lib/ld.so\0";
+    assert_eq!(found(&[("/etc/update-motd.d/50-x", binary)]).len(), 1);
+}
+
+#[test]
+fn a_file_that_comes_into_a_directory_that_is_obeyed_changes_the_state() {
+    for (file, text) in [
+        ("/etc/sudoers", "@includedir /etc/more.d\n"),
+        ("/etc/sudoers", "@include /etc/more.d/x.%h\n"),
+        ("/etc/ld.so.conf", "include more.d/*.conf\n"),
+        (
+            "/etc/pam.d/x",
+            "session optional pam_script.so dir=/etc/more.d\n",
+        ),
+    ] {
+        for directory in [true, false] {
+            let root = system(&[(file, text)]);
+            let more = root.path().join("etc/more.d");
+            if directory {
+                std::fs::create_dir(&more).unwrap();
+            }
+            let scan = Scan::read(root.path());
+            assert_eq!(scan.state, Some(Scan::state(root.path(), &scan.found)));
+            std::fs::create_dir_all(&more).unwrap();
+            std::fs::write(more.join("x.conf"), "/nix/x\n").unwrap();
+            assert_ne!(
+                scan.state,
+                Some(Scan::state(root.path(), &scan.found)),
+                "{text}"
+            );
+            assert_eq!(Scan::read(root.path()).references.len(), 1, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_guessed_of_a_file_hides_it_not_from_who_obeys_it() {
+    let root = system(&[
+        (
+            "/etc/pam.d/a",
+            "session optional pam_unheard.so conf=/srv/hook\n",
+        ),
+        ("/etc/pam.d/b", "session optional pam_exec.so /srv/hook\n"),
+        ("/srv/hook", "/nix/x\n"),
+    ]);
+    assert_eq!(Scan::read(root.path()).references.len(), 1);
+    given_away(&root, "/srv/hook", "everybody's");
+    assert_eq!(Scan::read(root.path()).references.len(), 1);
+}
+
+#[test]
+fn a_user_or_a_group_of_sudoers_may_be_a_number() {
+    for (line, count) in [
+        ("#1001 ALL=(root) /nix/x", 1),
+        ("  #-1 ALL=(root) /nix/x", 1),
+        ("# 1001 ALL=(root) /nix/x", 0),
+        ("#a /nix/x", 0),
+    ] {
+        assert_eq!(found(&[("/etc/sudoers", line)]).len(), count, "{line}");
+    }
+    assert!(found(&[("/etc/profile", "#1001 /nix/x")]).is_empty());
+}
+
+#[test]
+fn a_pattern_that_is_not_understood_may_mean_anything() {
+    for pattern in ["a*b*.conf", "?.conf", "*/x.conf", "[ab].conf"] {
+        let said = found(&[("/etc/ld.so.conf", &format!("include /etc/{pattern}\n"))]);
+        assert_eq!(said.len(), 1, "{pattern}");
+    }
+    let root = system(&[("/etc/hostname", "")]);
+    let stack = b"session optional pam_exec.so /srv/h\xf6k\n";
+    std::fs::create_dir(root.path().join("etc/pam.d")).unwrap();
+    std::fs::write(root.path().join("etc/pam.d/x"), stack).unwrap();
+    assert_eq!(Scan::read(root.path()).references.len(), 1);
+}
+
+#[test]
+fn a_module_that_is_a_link_onto_nix_counts() {
+    let stack = "session optional /usr/lib/x.so\n";
+    let root = system(&[("/etc/pam.d/x", stack), ("/usr/lib/y.so", "/nix\0")]);
+    assert!(Scan::read(root.path()).references.is_empty());
+    linked(&root, &[("/usr/lib/x.so", "/nix/store/x.so")]);
+    assert_eq!(Scan::read(root.path()).references.len(), 1);
+}
+
+#[test]
+fn what_the_system_writes_down_is_no_program() {
+    for line in [
+        "auth required pam_unheard.so debug debug_file=/srv/more",
+        "auth required pam_unheard.so LogFile=/srv/more",
+        "auth required pam_exec.so LOG=/srv/more /usr/bin/true",
+    ] {
+        let said = found(&[("/etc/pam.d/x", line), ("/srv/more", "user /nix\n")]);
+        assert!(said.is_empty(), "{line}: {said:?}");
+    }
+    let line = "auth required pam_unheard.so file=/var/log/more\n";
+    let said = found(&[("/etc/pam.d/x", line), ("/var/log/more", "user /nix\n")]);
+    assert!(said.is_empty());
+}
+
+#[test]
+fn a_guess_that_leads_to_no_text_refuses_nobody() {
+    let stack = "auth required pam_unheard.so x=/srv/large y=/srv/large/below z=/srv\n";
+    let root = system(&[("/etc/pam.d/x", stack), ("/srv/large", "")]);
+    let large = std::fs::File::create(root.path().join("srv/large")).unwrap();
+    large.set_len(LARGEST + 1).unwrap();
+    assert!(Scan::read(root.path()).references.is_empty());
+}
+
+#[test]
 fn a_comment_of_sudoers_does_not_go_on() {
     let said = found(&[
         ("/etc/sudoers", "# see \\\n@include /etc/more\n"),
         ("/etc/more", "x ALL=/nix/x\n"),
+    ]);
+    assert_eq!(said, [("etc/more".to_owned(), 1)]);
+    let said = found(&[
+        ("/etc/sudoers", "a ALL=ALL # x \\\n@include /etc/more\n"),
+        ("/etc/more", "x ALL=/nix/x\n"),
+    ]);
+    assert_eq!(said, [("etc/more".to_owned(), 1)]);
+    let said = found(&[
+        ("/etc/ld.so.conf", "/usr/lib \\\ninclude /etc/more\n"),
+        ("/etc/more", "/nix/lib\n"),
     ]);
     assert_eq!(said, [("etc/more".to_owned(), 1)]);
 }
@@ -433,7 +564,10 @@ fn the_state_changes_with_every_file_it_depends_on() {
 
 #[test]
 fn the_running_systems_files_are_those_below_its_root() {
-    let found = [PathBuf::from("/etc/hostname")];
+    let found = [Lead {
+        whose: Whose::Anybodys,
+        path: "/etc/hostname".into(),
+    }];
     assert_eq!(HostFiles.state(&found), Scan::state(Path::new("/"), &found));
 }
 

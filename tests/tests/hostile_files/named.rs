@@ -11,8 +11,8 @@ use crate::STORE;
 const STACK: Step = Root(
     "echo 'session optional pam_mail.so dir=/srv/spool standard
 session optional pam_unheard.so dir=/srv/spool file=/srv/spool/bob rest=/srv/spool/deep/file
-session optional pam_exec.so /usr/bin/true /home /home/bob/file' >/etc/pam.d/named
-install -d -m 1777 /srv/spool",
+session optional pam_exec.so /usr/bin/true /home /home/bob/file /srv/bobs/file' >/etc/pam.d/named
+install -d -m 1777 /srv/spool; install -d -o bob /srv/bobs",
 );
 
 /// What bob puts there while alice wants to log in.
@@ -60,6 +60,18 @@ const CASES: &[(&str, &[Step])] = &[
         &[BobKeeps(
             "mkdir /srv/spool/deep; serve mute /srv/spool/deep",
         )],
+    ),
+    (
+        "the same on a directory of his, for him alone",
+        &[BobKeeps("serve mute /srv/bobs")],
+    ),
+    (
+        "the same for everybody",
+        &[BobKeeps("serve mute /srv/bobs allow_other")],
+    ),
+    (
+        "one that says all is root's",
+        &[BobKeeps("serve 0 /srv/bobs allow_other")],
     ),
     (
         "the same in his home",

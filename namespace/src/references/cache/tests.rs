@@ -10,6 +10,16 @@ use crate::kernel::recorder::Recorder;
 
 const DIRECTORY: &str = "/run/nix-ns/1";
 
+fn lead(path: &&str) -> Lead {
+    let whose = if path.contains("guess") {
+        Whose::Roots
+    } else {
+        Whose::Anybodys
+    };
+    let path = path.into();
+    Lead { whose, path }
+}
+
 /// Files in a state, and how often they were read.
 struct Files {
     scan: RefCell<Scan>,
@@ -23,7 +33,7 @@ impl Files {
             scan: RefCell::new(Scan {
                 references: Vec::new(),
                 state: Some(state),
-                found: found.iter().map(PathBuf::from).collect(),
+                found: found.iter().map(lead).collect(),
             }),
             now: RefCell::new(state),
             scans: RefCell::new(0),
@@ -41,7 +51,7 @@ impl PrivilegedFiles for Files {
         self.scan.borrow().clone()
     }
 
-    fn state(&self, found: &[PathBuf]) -> u64 {
+    fn state(&self, found: &[Lead]) -> u64 {
         assert_eq!(found, self.scan.borrow().found);
         *self.now.borrow()
     }
@@ -101,9 +111,9 @@ fn what_was_never_settled_is_not_remembered() {
 
 #[test]
 fn what_no_link_can_say_is_not_remembered() {
-    // The state's one digit and the line's end take two bytes.
-    let longest = "x".repeat(LONGEST - 2);
-    let longer = "x".repeat(LONGEST - 1);
+    // The state's one digit, the line's end and whose it is take three bytes.
+    let longest = "x".repeat(LONGEST - 3);
+    let longer = "x".repeat(LONGEST - 2);
     let much_longer = "x".repeat(2 * LONGEST);
     for (found, remembered) in [
         (&longest[..], true),
@@ -121,7 +131,7 @@ fn what_no_link_can_say_is_not_remembered() {
 
 #[test]
 fn a_memory_that_is_not_understood_is_none() {
-    for text in ["", "x", "+1", "01", "1x\n/etc/more"] {
+    for text in ["", "x", "+1", "01", "1x\na/etc/more", "1\n/etc/more", "1\n"] {
         let recorder = Recorder::new();
         recorder.put_link(DIRECTORY, LINK.name, OsStr::new(text));
         let files = Files::in_state(1, &[]);
