@@ -50,8 +50,8 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/environment.d", Kind::Text),
     ("/etc/security/pam_env.conf", Kind::Text),
     ("/etc/security/pam_env.conf.d", Kind::Text),
-    // pam_namespace and pam_script run these as root.
-    ("/etc/security/namespace.conf", Kind::Text),
+    // pam_namespace and pam_script run these as root. What directories a site has
+    // polyinstantiated (namespace.conf) trusts none of them.
     ("/etc/security/namespace.init", Kind::Text),
     ("/etc/security/namespace.d", Kind::Text),
     ("/usr/share/libpam-script", Kind::Text),

@@ -518,6 +518,12 @@ fn a_module_by_its_path_is_no_script() {
 }
 
 #[test]
+fn who_polyinstantiates_nix_trusts_nothing_of_it() {
+    let line = "/nix /srv/instances/ user ~carol\n";
+    assert!(found(&[("/etc/security/namespace.conf", line)]).is_empty());
+}
+
+#[test]
 fn only_login_shells_of_passwd_count() {
     let passwd =
         "a:x:1:1:/nix/x:/home/a:/bin/sh\nb:x:2:2::/nix/home:/bin/sh\nc:x:3:3::/:/nix/zsh\n";
