@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn all_that_may_come_of_a_line_is_known() {
+        let control = Control::parse("[success=2 abort=die default=ignore]").unwrap();
+        let all: Vec<Action> = control.all().collect();
+        assert_eq!(all, [Action::Jump(2), Action::Die, Action::Ignore]);
+        let fails = [Action::Bad, Action::Die];
+        assert!(fails.into_iter().all(Action::fails));
+        let others = [Action::Ok, Action::Done, Action::Reset, Action::Jump(1)];
+        assert!(!others.into_iter().any(Action::fails));
+    }
+
+    #[test]
     fn nonsense_is_none() {
         for text in [
             "",

@@ -457,6 +457,33 @@ mod tests {
     }
 
     #[test]
+    fn a_bracket_or_a_backslash_within_a_word_is_a_character_of_it() {
+        let stack = stack(&[(
+            "/etc/pam.d/sshd",
+            r"session optional pam_a.so a\b c]d e[f g] [h\]i j]",
+        )]);
+        assert_eq!(
+            stack.lines[0].arguments,
+            [r"a\b", "c]d", "e[f", "g]", "h]i j"]
+        );
+        assert_eq!(stack.lines[0].place.to_string(), "/etc/pam.d/sshd:1");
+    }
+
+    #[test]
+    fn the_largest_file_is_read_and_what_is_no_directory_is_not_absent() {
+        let line = "session required pam_a.so\n#";
+        let room = usize::try_from(LARGEST).unwrap() - line.len();
+        let largest = format!("{line}{}", "x".repeat(room));
+        assert_eq!(
+            modules(&stack(&[("/etc/pam.d/sshd", &largest)])),
+            [("pam_a", 1)]
+        );
+        let root = system(&[("/usr/lib/pam.d/sshd", line)]);
+        fs::write(root.path().join("etc"), "").unwrap();
+        assert_eq!(Stack::read(root.path(), "sshd").unwrap().unread.len(), 1);
+    }
+
+    #[test]
     fn brackets_and_a_minus_may_be_anywhere() {
         let stack = stack(&[
             (
