@@ -544,6 +544,8 @@ fn a_site_configuration_that_others_could_have_written_is_refused() {
     let (machine, _) = machine_with_alice_or_skip!();
     machine.configure_site("");
     let (directory, file) = ("/etc/nix-ns", "/etc/nix-ns/config.toml");
+    // Where it is counts when it is read: a file that is known to say nothing is not.
+    let anew = format!("touch {file}");
     for (spoil, mend, found) in [
         (
             format!("chmod 0666 {file}"),
@@ -556,12 +558,12 @@ fn a_site_configuration_that_others_could_have_written_is_refused() {
             "belongs to uid",
         ),
         (
-            format!("chmod 0777 {directory}"),
+            format!("chmod 0777 {directory}; {anew}"),
             format!("chmod 0755 {directory}"),
             "mode 0777",
         ),
         (
-            format!("chown alice {directory}"),
+            format!("chown alice {directory}; {anew}"),
             format!("chown root {directory}"),
             "must be root's",
         ),

@@ -327,8 +327,13 @@ fn a_nix_that_runs_holds_its_big_lock() {
     machine.ssh_nix("alice", "nix-store --init").ok();
     let exclusive = "flock --nonblock --exclusive /nix/var/nix/db/big-lock true";
     machine.ssh("alice", exclusive).ok();
-    let serve = "mkfifo f; nix-store --serve <f & exec 3>f; \
-                 until fuser /nix/var/nix/db/big-lock >&2; do sleep 0.01; done";
-    let held = machine.ssh_nix("alice", &format!("{serve}; {exclusive} || echo held"));
+    // It opens the file, and then takes the lock.
+    let held = machine.ssh_nix(
+        "alice",
+        &format!(
+            "mkfifo f; nix-store --serve <f & exec 3>f; \
+             for i in $(seq 500); do {exclusive} || {{ echo held; break; }}; sleep 0.02; done"
+        ),
+    );
     assert_eq!(held.stdout.trim(), "held", "{held}");
 }
