@@ -214,7 +214,10 @@ fn words(line: &str) -> Vec<String> {
                 words.push(String::new());
                 continue;
             }
-            '\\' => characters.next().unwrap_or_default(),
+            '\\' => match characters.next() {
+                Some(character) => character,
+                None => break,
+            },
             character => character,
         };
         if let Some(word) = words.last_mut() {

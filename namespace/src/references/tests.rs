@@ -191,6 +191,36 @@ fn what_is_obeyed_is_read_whoever_wrote_it_and_never_remembered() {
 }
 
 #[test]
+fn what_else_is_obeyed_and_what_is_not_is_told_by_whose_it_is() {
+    for (line, is_obeyed) in [
+        ("session required pam_env.so envfile=/srv/more", true),
+        ("session required pam_env.so conffile=/srv/more", true),
+        ("session required pam_env.so debug=/srv/more", false),
+        ("session optional pam_script.so dir=/srv/more", true),
+        ("session optional pam_python.so /srv/more", true),
+        ("@include /srv/more", true),
+        ("session optional unheard /srv/more", false),
+        ("session optional pam_unheard.so include /srv/more", false),
+    ] {
+        let root = system(&[("/etc/pam.d/x", line), ("/srv/more", "/nix/x\n")]);
+        given_away(&root, "/srv/more", "everybody's");
+        let count = Scan::read(root.path()).references.len();
+        assert_eq!(count, usize::from(is_obeyed), "{line}");
+    }
+    let line = "session optional pam_unheard.so /srv/a=b";
+    let said = found(&[("/etc/pam.d/x", line), ("/srv/a=b", "/nix/x\n")]);
+    assert_eq!(said, [("srv/a=b".to_owned(), 1)]);
+}
+
+#[test]
+fn a_line_of_sudoers_may_go_on_before_it_names_a_file() {
+    for line in ["@include \\\n  /etc/more", "#include \\\n /etc/more\n"] {
+        let said = found(&[("/etc/sudoers", line), ("/etc/more", "x ALL=/nix/x\n")]);
+        assert_eq!(said, [("etc/more".to_owned(), 1)], "{line}");
+    }
+}
+
+#[test]
 fn data_of_modules_is_not_obeyed() {
     for line in [
         "session optional pam_mail.so dir=/srv/more standard",
