@@ -116,6 +116,15 @@ fn a_link_that_comes_to_lead_onto_nix_changes_the_state() {
 }
 
 #[test]
+fn a_way_back_leads_to_the_directory_above() {
+    let root = system(&[("/srv/a/b/file", ""), ("/srv/file", ". /nix/x\n")]);
+    linked(&root, &[("/etc/profile", "/srv/a/b/../../file")]);
+    let scan = Scan::read(root.path());
+    assert_eq!(scan.references.len(), 1, "{:?}", scan.references);
+    assert_eq!(scan.references[0].line, 1);
+}
+
+#[test]
 fn links_that_lead_in_a_circle_end() {
     let root = system(&[("/etc/hostname", "")]);
     linked(&root, &[("/etc/profile", "/etc/a"), ("/etc/a", "profile")]);
