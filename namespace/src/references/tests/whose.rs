@@ -35,6 +35,28 @@ fn what_only_may_matter_is_not_read_where_a_user_can_put_it() {
 }
 
 #[test]
+fn a_group_that_may_write_is_somebody_else_unless_it_is_roots() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for (mode, group, is_roots) in [
+        (0o644, 12345, true),
+        (0o664, 0, true),
+        (0o664, 12345, false),
+        (0o646, 0, false),
+    ] {
+        let stack = "session optional pam_unheard.so /srv/file\n";
+        let root = system(&[("/etc/pam.d/sshd", stack), ("/srv/file", "/nix/x\n")]);
+        let file = below(root.path(), Path::new("/srv/file"));
+        std::os::unix::fs::lchown(&file, None, Some(group)).unwrap();
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, permissions).unwrap();
+        let count = Scan::read(root.path()).references.len();
+        assert_eq!(count, usize::from(is_roots), "{mode:o} {group}");
+    }
+}
+
+#[test]
 fn what_is_obeyed_is_read_whoever_wrote_it_and_never_remembered() {
     let stack = "session optional pam_exec.so quiet /srv/hook /srv/data\n";
     for (path, references) in [("/srv/hook", 1), ("/srv/data", 0)] {
