@@ -18,6 +18,17 @@ macro_rules! machine_or_skip {
     }};
 }
 
+/// A machine to log in to, and alice on it, who has a configuration; or the end of
+/// the test, said aloud.
+#[macro_export]
+macro_rules! machine_with_alice_or_skip {
+    () => {{
+        let machine = $crate::machine_or_skip!().set_up();
+        let alice = machine.nix_user("alice");
+        (machine, alice)
+    }};
+}
+
 /// Whether the caller is root; if not, [`skip`]s the test.
 #[must_use]
 pub fn root_or_skip(test: &str) -> bool {

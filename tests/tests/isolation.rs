@@ -1,16 +1,7 @@
 //! `nix-ns enter --isolation` and its like: what is kept apart, seen from inside,
 //! and the ways round it that a program would try.
 
-use tests::{Machine, Output, Status, User, machine_or_skip};
-
-/// A machine with the command, and alice on it, who takes part.
-macro_rules! machine_with_alice_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        let alice = machine.nix_user("alice");
-        (machine, alice)
-    }};
-}
+use tests::{Machine, Output, Status, User, machine_with_alice_or_skip};
 
 const NOT_ENTERED: Status = Status::Exited(125);
 const ISOLATED: [&str; 2] = ["hardened", "lockdown"];

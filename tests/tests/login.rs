@@ -3,20 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use tests::{Machine, Output, User, machine_or_skip};
+use tests::{Machine, Output, User, machine_or_skip, machine_with_alice_or_skip};
 
 /// What a session says of its `/nix`: owner, device and inode.
 const LOOK: &str = "stat -c %u:%d:%i /nix";
 const NAMESPACE: &str = "readlink /proc/self/ns/mnt";
-
-/// A machine to log in to, and alice on it, who has a configuration.
-macro_rules! machine_with_alice_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        let alice = machine.nix_user("alice");
-        (machine, alice)
-    }};
-}
 
 // ---- every way in
 

@@ -3,22 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{ENTER, LEAVE, Machine, Output, Status, User, at_this_pace, machine_or_skip};
+use tests::{
+    ENTER, LEAVE, Machine, Output, Status, User, at_this_pace, machine_with_alice_or_skip,
+};
 
 const NAMESPACE: &str = "readlink /proc/self/ns/mnt";
 /// No login without a hung file server takes longer.
 const SOON: Duration = Duration::from_secs(5);
 /// Longest wait for a file server that does not answer, and the login around it.
 const PATIENCE: Duration = Duration::from_secs(7);
-
-/// A machine to log in to, and alice on it, who has a configuration.
-macro_rules! machine_with_alice_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        let alice = machine.nix_user("alice");
-        (machine, alice)
-    }};
-}
 
 // ---- the host's /nix
 

@@ -2,16 +2,7 @@
 //! and the same `/nix` in it.
 
 use tests::real_nix::SANDBOX;
-use tests::{Lines, Machine, Output, Status, User, machine_or_skip};
-
-/// A machine with the command, and alice on it, who takes part.
-macro_rules! machine_with_alice_or_skip {
-    () => {{
-        let machine = machine_or_skip!().set_up();
-        let alice = machine.nix_user("alice");
-        (machine, alice)
-    }};
-}
+use tests::{Lines, Machine, Output, Status, User, machine_with_alice_or_skip};
 
 /// What a failure to enter exits with, as opposed to the program's own.
 const NOT_ENTERED: Status = Status::Exited(125);

@@ -432,26 +432,29 @@ fn an_inode_number_is_believed_of_the_registered_thread_alone() {
     assert!(!open(|it| it.refuse("read stat", Errno::ENOENT)));
 }
 
+/// A namespace with a session, elected, and then taken for dead by another.
+fn superseded(recorder: &Recorder, registry: &Registry, by: u64) -> Elected {
+    let old = with_session(recorder, registry, 300);
+    registry.elect(recorder, &of(old), 1, None).unwrap();
+    let dead = elected(recorder, registry);
+    registry.elect(recorder, &of(by), 2, Some(&dead)).unwrap();
+    dead
+}
+
 #[test]
 fn a_successor_yields_to_whoever_joined_the_dead_at_the_last_moment() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), 1, None).unwrap();
-    let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(99), 2, Some(&dead)).unwrap();
+    let dead = superseded(&recorder, &registry, 99);
     assert!(registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
-    assert_eq!(elected(&recorder, &registry).record, of(old));
+    assert_eq!(elected(&recorder, &registry).record, dead.record);
 }
 
 #[test]
 fn a_successor_of_nobody_or_of_the_dead_stands() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), 1, None).unwrap();
-    let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(99), 2, Some(&dead)).unwrap();
+    let dead = superseded(&recorder, &registry, 99);
     assert!(!registry.yields(&recorder, &of(99), None).unwrap());
     recorder.end_thread(300);
     assert!(!registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
@@ -462,10 +465,7 @@ fn a_successor_of_nobody_or_of_the_dead_stands() {
 fn whoever_was_superseded_meanwhile_yields_and_elects_nobody() {
     let recorder = Recorder::new();
     let registry = registry(&recorder);
-    let old = with_session(&recorder, &registry, 300);
-    registry.elect(&recorder, &of(old), 1, None).unwrap();
-    let dead = elected(&recorder, &registry);
-    registry.elect(&recorder, &of(98), 2, Some(&dead)).unwrap();
+    let dead = superseded(&recorder, &registry, 98);
     assert!(registry.yields(&recorder, &of(99), Some(&dead)).unwrap());
     assert_eq!(elected(&recorder, &registry).record, of(98));
 }
