@@ -12,15 +12,18 @@ use crate::profile::Profile;
 
 /// Says that the session is on the user's own `/nix`, to prompts and scripts.
 pub const NIX_NS: (&str, &str) = ("NIX_NS", "1");
-/// Of all that [`variables`] says, the one that nobody else sets.
-pub const PROFILES: &str = "NIX_PROFILES";
-/// Everything that [`variables`] may say.
-pub const NAMES: [&str; 5] = [PATH, DATA, MANUALS, CERTIFICATES, PROFILES];
 
+/// Of all that [`variables`] says, the one that nobody else sets.
+const PROFILES: &str = "NIX_PROFILES";
 const PATH: &str = "PATH";
 const DATA: &str = "XDG_DATA_DIRS";
 const MANUALS: &str = "MANPATH";
 const CERTIFICATES: &str = "NIX_SSL_CERT_FILE";
+
+/// Where a profile has what these lists name.
+const BIN: &str = "/bin";
+const SHARE: &str = "/share";
+const MAN: &str = "/share/man";
 
 /// What counts where nothing is said (XDG Base Directory Specification): set to
 /// anything else, GNOME would find none of the system's applications.
@@ -45,6 +48,28 @@ pub fn variables(
     let bundle = BUNDLES.into_iter().find(|file| Path::new(file).exists());
     let profile = path_of(profile, home)?;
     Some(extend(&profile, known, &config::users_path, bundle))
+}
+
+/// How an environment that [`variables`] has changed is changed back, `None` for a
+/// variable that is to go; empty if it has not.
+pub fn without(known: Known) -> Vec<(&'static str, Option<OsString>)> {
+    let profiles = known(PROFILES);
+    let Some(profile) = profiles.as_deref().and_then(profile_of) else {
+        return Vec::new();
+    };
+    let lists = [(PATH, BIN), (DATA, SHARE), (MANUALS, MAN)];
+    let lists = lists.into_iter().filter_map(|(name, place)| {
+        let list = known(name)?;
+        let ours = [profile, place.as_bytes()].concat();
+        let entries = list.as_bytes().split(|byte| *byte == b':');
+        let rest: Vec<&[u8]> = entries.filter(|entry| *entry != ours).collect();
+        let rest = rest.join(&b':');
+        let is_usual = name == DATA && rest == USUAL_DATA;
+        Some((name, (!is_usual).then(|| OsString::from_vec(rest))))
+    });
+    let rest = [CERTIFICATES, PROFILES].into_iter();
+    let rest = rest.filter(|name| known(name).is_some());
+    lists.chain(rest.map(|name| (name, None))).collect()
 }
 
 /// A profile's path; `None` if it would be several entries of a list.
@@ -73,14 +98,14 @@ fn extend(
     let mut all = vec![
         // First, as Nix's own nix.sh has it: what users install they mean to
         // use, by whatever door they come.
-        (PATH, before(&below("/bin"), &path)),
-        (DATA, after(&data, &below("/share"))),
+        (PATH, before(&below(BIN), &path)),
+        (DATA, after(&data, &below(SHARE))),
         (PROFILES, words(profile)),
     ];
     // An empty search path for manuals means the system's own; to set one takes
     // it away.
     if let Some(manuals) = set(MANUALS) {
-        all.push((MANUALS, before(&below("/share/man"), &manuals)));
+        all.push((MANUALS, before(&below(MAN), &manuals)));
     }
     if let (None, Some(bundle)) = (set(CERTIFICATES), bundle) {
         all.push((CERTIFICATES, bundle.into()));
@@ -109,9 +134,15 @@ fn extended(list: &OsStr, entry: &[u8], with: impl Fn(&[u8]) -> Vec<u8>) -> OsSt
 /// that all users of a system share, which nobody has here; Nix's own programs
 /// expect it all the same.
 fn words(profile: &[u8]) -> OsString {
-    let shared = b"/nix/var/nix/profiles/default ".as_slice();
-    OsString::from_vec([shared, profile].concat())
+    OsString::from_vec([SHARED, profile].concat())
 }
+
+/// The profile in what [`words`] said.
+fn profile_of(words: &OsStr) -> Option<&[u8]> {
+    words.as_bytes().strip_prefix(SHARED)
+}
+
+const SHARED: &[u8] = b"/nix/var/nix/profiles/default ";
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +223,40 @@ mod tests {
         for name in ["PATH", "XDG_DATA_DIRS", "MANPATH", "NIX_PROFILES"] {
             assert_eq!(once[name], twice[name]);
         }
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_back_and_nothing_else() {
+        let undone = |known: &[(&str, &str)]| {
+            let map: HashMap<&str, &str> = known.iter().copied().collect();
+            without(&|name: &str| map.get(name).map(OsString::from))
+        };
+        let before = [
+            ("PATH", "/opt/bin:/bin"),
+            ("XDG_DATA_DIRS", "/opt/share"),
+            ("MANPATH", "/opt/man:"),
+        ];
+        let after = of(Profile::Home, &before, Some(BUNDLE));
+        let after: Vec<(&str, &str)> = after
+            .iter()
+            .map(|(name, it)| (*name, it.as_str()))
+            .collect();
+        let mut expected: Vec<_> = before.map(|(name, it)| (name, Some(it.into()))).into();
+        expected.extend([("NIX_SSL_CERT_FILE", None), ("NIX_PROFILES", None)]);
+        assert_eq!(undone(&after), expected);
+        assert_eq!(undone(&before), []);
+        let usual = of(Profile::Home, &[], None);
+        let usual: Vec<(&str, &str)> = usual
+            .iter()
+            .map(|(name, it)| (*name, it.as_str()))
+            .collect();
+        let expected = [
+            ("PATH", Some("/usr/bin:/bin".into())),
+            ("XDG_DATA_DIRS", None),
+            ("NIX_PROFILES", None),
+        ];
+        assert_eq!(undone(&usual), expected);
+        assert_eq!(undone(&[("NIX_PROFILES", "/site"), ("PATH", "/bin")]), []);
     }
 
     #[test]

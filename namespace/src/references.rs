@@ -147,8 +147,10 @@ impl Scan {
         let Ok(system) = System::below(root) else {
             return hasher.finish();
         };
-        for (place, _) in places(root) {
-            place.path.hash(&mut hasher);
+        // Another release may find more in the same files.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        for (place, kind) in places(root) {
+            (&place.path, kind).hash(&mut hasher);
             match system.glance(&place.path) {
                 Some(stat) => stat.as_ref().map(version).hash(&mut hasher),
                 None => hash_what_is_there(&system, &place.path, Whose::Anybodys, &mut hasher),

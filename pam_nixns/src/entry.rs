@@ -64,8 +64,7 @@ unsafe fn guarded(
         return Code::SystemError.number();
     };
     silence_panics();
-    let arguments = Arguments::parse(&words);
-    match catch_unwind(AssertUnwindSafe(|| hook(&pam, &arguments))) {
+    match catch_unwind(AssertUnwindSafe(|| hook(&pam, &Arguments::parse(&words)))) {
         Ok(code) => code.number(),
         Err(panic) => {
             let what = panic_text(panic.as_ref());
@@ -73,7 +72,7 @@ unsafe fn guarded(
                 Priority::Critical,
                 &format!("internal error, please report it: {what}"),
             );
-            after_panic(&arguments).number()
+            after_panic(words.contains(&c"leave")).number()
         }
     }
 }
@@ -95,8 +94,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// A bug while entering locks nobody out whom it has not moved; one while leaving
 /// may have left the session on another user's `/nix`.
-fn after_panic(arguments: &Arguments) -> Code {
-    if arguments.leave {
+fn after_panic(leaves: bool) -> Code {
+    if leaves {
         Code::SystemError
     } else if catch_unwind(is_untouched).unwrap_or(false) {
         Code::ServiceError

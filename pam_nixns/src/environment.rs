@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use namespace::environment::{NAMES, NIX_NS, PROFILES, variables};
+use namespace::environment::{NIX_NS, variables, without};
 use namespace::{Opened, Target};
 
 use crate::pam::Pam;
@@ -37,15 +37,18 @@ pub(crate) fn give(pam: &Pam, target: &Target, opened: &Opened) {
     }
 }
 
-/// Before what PAM runs as root when the session ends.
+/// Before what PAM runs as root: when the session ends, and where a line leaves
+/// again.
 pub(crate) fn take_back(pam: &Pam) {
-    if pam.variable(PROFILES).is_some() {
-        // Linux-PAM complains of each that is not there.
-        for name in NAMES
-            .into_iter()
-            .filter(|name| pam.variable(name).is_some())
-        {
-            pam.remove_variable(name);
+    for (name, value) in without(&|name| pam.variable(name)) {
+        match value {
+            Some(value) => pam.put_variable(name, &value),
+            None => pam.remove_variable(name),
         }
+    }
+    let (name, _) = NIX_NS;
+    // Linux-PAM complains of what is not there.
+    if pam.variable(name).is_some() {
+        pam.remove_variable(name);
     }
 }

@@ -18,6 +18,9 @@ pub(crate) fn open(pam: &Pam, arguments: &Arguments) -> Code {
         let text = format!("`{word}` is no argument of this module, and is ignored; {known}");
         pam.log(Priority::Error, &text);
     }
+    if arguments.leave {
+        environment::take_back(pam);
+    }
     if arguments.leave && Place::is_surely_host(&Linux) {
         return report::nothing_to_leave(pam, arguments);
     }

@@ -1,11 +1,11 @@
 //! Whether a service's PAM stack runs programs, as root, with the environment of a user's
-//! session: outside of this module's two lines. Between them is safe: when a
-//! session opens the environment is not there yet, and when it closes it is
-//! gone again.
+//! session: outside of this module's two lines. Between one that leaves and the
+//! next that enters is safe: when a session opens the environment is not there
+//! yet, or the first has taken it back; and so it has when the session closes.
 
 use std::path::Path;
 
-use pam_stack::{Action, Stack};
+use pam_stack::{Action, Stack, View};
 
 /// Modules that run programs with what `pam_getenvlist(3)` has, or run code that
 /// may do so.
@@ -29,14 +29,18 @@ fn find_runner(root: &Path, service: &str) -> Option<String> {
             "a PAM stack that cannot be understood ({place} {problem})"
         ));
     }
+    if let Some((place, why)) = stack.doubts.first() {
+        return Some(format!("a PAM stack of which {place} {why}"));
+    }
     if !stack.has_ours() {
         return Some("a PAM stack that is not the one in /etc/pam.d".to_owned());
     }
-    let mut between = false;
+    let mut view = View::Callers;
     for (index, line) in stack.lines.iter().enumerate() {
-        if line.is_ours() {
-            between = line.leaves() && !may_be_skipped(&stack, index);
-        } else if !between && RUNNERS.contains(&line.module.as_str()) {
+        if !(line.leaves() && may_be_skipped(&stack, index)) {
+            view = view.behind(line);
+        }
+        if view != View::Hosts && RUNNERS.contains(&line.module.as_str()) {
             return Some(format!("{}.so", line.module));
         }
     }
@@ -105,6 +109,8 @@ mod tests {
         assert!(!is_safe(&format!("{LEAVE}{ENTER}{HOOK}")));
         assert!(!is_safe(&format!("{HOOK}{LEAVE}{ENTER}")));
         assert!(!is_safe(&format!("{LEAVE}{ENTER}{HOOK}{ENTER}")));
+        assert!(is_safe(&format!("{LEAVE}{ENTER}{LEAVE}{HOOK}{ENTER}")));
+        assert!(!is_safe(&format!("{LEAVE}{ENTER}{HOOK}{LEAVE}{ENTER}")));
         // Nothing takes the environment back before it at close.
         assert!(!is_safe(&format!("{HOOK}{ENTER}")));
     }
@@ -213,5 +219,16 @@ mod tests {
     fn a_comment_hides_no_line() {
         let stack = format!("{LEAVE}{ENTER}# see \\\n{HOOK}");
         assert!(!is_safe(&stack));
+    }
+
+    #[test]
+    fn what_not_all_releases_read_alike_may_say_anything() {
+        let unix = "session required pam_unix.so \\\n";
+        for between in ["# debug\n", "\n"] {
+            let stack = format!("{LEAVE}{ENTER}{unix}{between}{HOOK}");
+            assert!(!is_safe(&stack), "{stack}");
+            let stack = format!("{unix}{between}{LEAVE}{HOOK}{ENTER}");
+            assert!(!is_safe(&stack), "{stack}");
+        }
     }
 }

@@ -20,15 +20,51 @@ pub enum Action {
     Jump(usize),
 }
 
+/// A module's answers (`_pam_token_returns` of libpam).
+const ANSWERS: [&str; 32] = [
+    "success",
+    "open_err",
+    "symbol_err",
+    "service_err",
+    "system_err",
+    "buf_err",
+    "perm_denied",
+    "auth_err",
+    "cred_insufficient",
+    "authinfo_unavail",
+    "user_unknown",
+    "maxtries",
+    "new_authtok_reqd",
+    "acct_expired",
+    "session_err",
+    "cred_unavail",
+    "cred_expired",
+    "cred_err",
+    "no_module_data",
+    "conv_err",
+    "authtok_err",
+    "authtok_recover_err",
+    "authtok_lock_busy",
+    "authtok_disable_aging",
+    "try_again",
+    "ignore",
+    "abort",
+    "authtok_expired",
+    "module_unknown",
+    "bad_item",
+    "conv_again",
+    "incomplete",
+];
+
 /// A control field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    actions: Vec<(String, Action)>,
+    actions: Vec<(&'static str, Action)>,
     default: Action,
 }
 
 impl Control {
-    /// A keyword, or what stands in brackets; `None` is what libpam does not
+    /// A keyword, or what stood in brackets; `None` is what libpam does not
     /// understand, and treats as a module that always fails.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -37,28 +73,34 @@ impl Control {
             "requisite" => "success=ok new_authtok_reqd=ok ignore=ignore default=die",
             "optional" => "success=ok new_authtok_reqd=ok default=ignore",
             "sufficient" => "success=done new_authtok_reqd=done default=ignore",
-            _ => return Self::parse_pairs(text.strip_prefix('[')?.strip_suffix(']')?),
+            _ => text,
         };
         Self::parse_pairs(pairs)
     }
 
     fn parse_pairs(text: &str) -> Option<Self> {
-        let mut control = Self {
-            actions: Vec::new(),
-            default: Action::Bad,
-        };
+        let mut actions = Vec::new();
+        let mut default = None;
         // libpam takes blanks around the sign.
-        let text = text.split('=').map(str::trim).collect::<Vec<_>>().join("=");
-        for pair in text.split_whitespace() {
+        let text = text
+            .split('=')
+            .map(str::trim_ascii)
+            .collect::<Vec<_>>()
+            .join("=");
+        for pair in text.split_ascii_whitespace() {
             let (answer, action) = pair.split_once('=')?;
             let action = Action::parse(action)?;
             if answer == "default" {
-                control.default = action;
+                default.get_or_insert(action);
             } else {
-                control.actions.push((answer.to_owned(), action));
+                let answer = ANSWERS.iter().find(|it| **it == answer)?;
+                actions.push((*answer, action));
             }
         }
-        Some(control)
+        Some(Self {
+            actions,
+            default: default.unwrap_or(Action::Bad),
+        })
     }
 
     /// What becomes of the stack after this answer.
@@ -66,7 +108,7 @@ impl Control {
     pub fn on(&self, answer: &str) -> Action {
         let mut actions = self.actions.iter().rev();
         actions
-            .find(|(name, _)| name == answer)
+            .find(|(name, _)| *name == answer)
             .map_or(self.default, |(_, action)| *action)
     }
 
@@ -86,10 +128,11 @@ impl Action {
             "bad" => Self::Bad,
             "die" => Self::Die,
             "reset" => Self::Reset,
-            number => match number.parse().ok()? {
-                0 => Self::Ignore,
-                lines => Self::Jump(lines),
-            },
+            number => {
+                let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+                let lines: i32 = number.parse().ok().filter(|it| is_number && *it > 0)?;
+                Self::Jump(usize::try_from(lines).ok()?)
+            }
         })
     }
 
@@ -116,20 +159,19 @@ mod tests {
 
     #[test]
     fn brackets_hold_pairs_with_blanks_where_one_likes() {
-        let control = Control::parse("[ success = 2  default=ignore ]").unwrap();
+        let control = Control::parse(" success = 2  default=ignore ").unwrap();
         assert_eq!(control.on("success"), Action::Jump(2));
         assert_eq!(control.on("abort"), Action::Ignore);
-        let nothing = Control::parse("[success=ok]").unwrap();
+        let nothing = Control::parse("success=ok").unwrap();
         assert_eq!(nothing.on("abort"), Action::Bad);
-        assert_eq!(
-            Control::parse("[success=0]").unwrap().on("success"),
-            Action::Ignore
-        );
+        let twice = Control::parse("default=die abort=ok default=ok abort=bad").unwrap();
+        assert_eq!(twice.on("success"), Action::Die);
+        assert_eq!(twice.on("abort"), Action::Bad);
     }
 
     #[test]
     fn all_that_may_come_of_a_line_is_known() {
-        let control = Control::parse("[success=2 abort=die default=ignore]").unwrap();
+        let control = Control::parse("success=2 abort=die default=ignore").unwrap();
         let all: Vec<Action> = control.all().collect();
         assert_eq!(all, [Action::Jump(2), Action::Die, Action::Ignore]);
         let fails = [Action::Bad, Action::Die];
@@ -141,13 +183,16 @@ mod tests {
     #[test]
     fn nonsense_is_none() {
         for text in [
-            "",
             "[",
-            "[]x",
             "requirde",
-            "[success]",
-            "[success=maybe]",
-            "[success=-1]",
+            "success",
+            "success=maybe",
+            "success=-1",
+            "success=+1",
+            "success=0",
+            "success=2147483648",
+            "succes=ok",
+            "success=ok\u{a0}default=bad",
         ] {
             assert_eq!(Control::parse(text), None, "{text}");
         }

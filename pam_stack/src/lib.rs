@@ -7,7 +7,7 @@
 //! | `text` | the lines of a file and their words |
 //! | `stack` | the session lines of a service, of all the files they are in |
 //! | `control` | what becomes of a stack after a module's answer |
-//! | `ours` | the module's two lines and the guard |
+//! | `ours` | the module's two lines, whose `/nix` they make it, and the guard |
 
 mod control;
 mod files;
@@ -17,5 +17,6 @@ mod text;
 
 pub use control::{Action, Control};
 pub use files::{DIRECTORIES, services};
+pub use ours::View;
 pub use stack::{Line, Place, Stack};
-pub use text::{bare, lines};
+pub use text::{Release, Words, lines};

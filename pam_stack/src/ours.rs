@@ -6,7 +6,41 @@ const OURS: &str = "pam_nixns";
 /// What the guard looks for, whatever it looks with.
 const GUARDED: &str = "/run/nix-ns/self/namespace";
 
+/// Whose `/nix` a line's module runs on, once the lines before it have run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// That of whoever called.
+    Callers,
+    /// The host's.
+    Hosts,
+    /// That of the user who logs in.
+    Users,
+}
+
+impl View {
+    /// What it is behind that line.
+    #[must_use]
+    pub fn behind(self, line: &Line) -> Self {
+        if line.leaves() {
+            Self::Hosts
+        } else if line.enters() {
+            Self::Users
+        } else {
+            self
+        }
+    }
+}
+
 impl Stack {
+    /// Every line, and on whose `/nix` its module runs.
+    pub fn views(&self) -> impl Iterator<Item = (View, &Line)> {
+        self.lines.iter().scan(View::Callers, |view, line| {
+            let before = *view;
+            *view = view.behind(line);
+            Some((before, line))
+        })
+    }
+
     /// Whether either line of the module is in it.
     #[must_use]
     pub fn has_ours(&self) -> bool {
@@ -83,6 +117,17 @@ mod tests {
         assert!(stack.has_ours() && !stack.has_guard());
         let ours: Vec<bool> = stack.lines.iter().map(Line::is_ours).collect();
         assert_eq!(ours, [false, true, true, false, true, true, false]);
+    }
+
+    #[test]
+    fn whose_nix_it_is_follows_from_the_last_line_of_ours() {
+        use View::{Callers, Hosts, Users};
+        let stack = stack(&[
+            OTHER, LEAVE, OTHER, ENTER, OTHER, LEAVE, OTHER, ENTER, OTHER,
+        ]);
+        let others = stack.views().filter(|(_, line)| !line.is_ours());
+        let views: Vec<View> = others.map(|(view, _)| view).collect();
+        assert_eq!(views, [Callers, Hosts, Users, Hosts, Users]);
     }
 
     #[test]

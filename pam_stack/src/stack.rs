@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::control::Control;
 use crate::files::open;
-use crate::text::{bare, lines};
+use crate::text::{Release, doubts, lines};
 
 /// `PAM_SUBSTACK_MAX_LEVEL`.
 const DEEPEST: usize = 16;
@@ -52,6 +52,8 @@ pub struct Stack {
     pub lines: Vec<Line>,
     /// What libpam would complain of.
     pub problems: Vec<(Place, String)>,
+    /// What releases of libpam read differently.
+    pub doubts: Vec<(Place, &'static str)>,
     /// Files that are there and could not be read, and why: they may say anything.
     pub unread: Vec<(PathBuf, String)>,
     /// The names by which other files are included.
@@ -74,12 +76,15 @@ impl Stack {
             Ok(text) => text,
             Err(error) => return self.unread.push((file.to_owned(), error.to_string())),
         };
-        for (number, words) in lines(&text) {
-            let place = Place {
-                file: file.to_owned(),
-                line: number,
-            };
-            self.add_line(root, place, words, depth);
+        let place = |line| Place {
+            file: file.to_owned(),
+            line,
+        };
+        let doubts = doubts(&text).into_iter();
+        self.doubts
+            .extend(doubts.map(|(number, why)| (place(number), why)));
+        for (number, words) in lines(&text, Release::Newer) {
+            self.add_line(root, place(number), words, depth);
         }
     }
 
@@ -92,15 +97,20 @@ impl Stack {
         if kind == "@include" {
             return self.include(root, place, words.next(), depth.included());
         }
-        if kind != "session" {
-            return;
+        match kind.as_str() {
+            "session" => {}
+            "auth" | "account" | "password" => return,
+            _ => {
+                let problem = format!("is of a type that libpam does not know: {kind}");
+                return self.problems.push((place, problem));
+            }
         }
         let Some(control) = words.next() else {
             return self
                 .problems
                 .push((place, "has no control field".to_owned()));
         };
-        match bare(&control).to_ascii_lowercase().as_str() {
+        match control.to_ascii_lowercase().as_str() {
             "include" => return self.include(root, place, words.next(), depth.included()),
             "substack" => return self.include(root, place, words.next(), depth.stacked()),
             _ => {}
@@ -116,8 +126,8 @@ impl Stack {
         self.lines.push(Line {
             place,
             control: parsed,
-            module: module_name(bare(&module)),
-            arguments: words.map(|word| bare(&word).to_owned()).collect(),
+            module: module_name(&module),
+            arguments: words.collect(),
             level: depth.stacks,
         });
     }
@@ -133,7 +143,6 @@ impl Stack {
                 .problems
                 .push((place, "includes too deeply".to_owned()));
         }
-        let name = bare(&name).to_owned();
         self.included.insert(name.clone());
         match open(root, &name) {
             Some((file, text)) => self.add_file(root, &file, text, depth),
@@ -189,7 +198,6 @@ impl Depth {
 
 /// The type of a line; a module that is missing is no error with a `-`.
 fn kind(word: &str) -> String {
-    let word = bare(word);
     word.strip_prefix('-').unwrap_or(word).to_ascii_lowercase()
 }
 

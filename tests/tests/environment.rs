@@ -321,6 +321,8 @@ fn what_pam_runs_as_root_finds_no_program_of_a_users() {
         (vec![HOOK, LEAVE, ENTER], false),
         (vec![HOOK, ENTER], false),
         (vec![LEAVE, ENTER, HOOK, ENTER], false),
+        (vec![LEAVE, ENTER, LEAVE, HOOK, ENTER], true),
+        (vec![LEAVE, ENTER, HOOK, LEAVE, ENTER], false),
     ] {
         machine.pam("sshd", &stack);
         // libpam reads a stack in whatever encoding.

@@ -166,6 +166,10 @@ mod tests {
         assert_eq!(wrong("sshd", &[LEAVE, ENTER, exec]), fault("pam.order"));
         assert_eq!(wrong("sshd", &[LEAVE, ENTER, other]), warning("pam.order"));
         assert_eq!(wrong("sshd", &[limits, LEAVE, exec, ENTER, limits]), []);
+        let again = [LEAVE, ENTER, LEAVE, exec, ENTER];
+        assert_eq!(wrong("sshd", &again), []);
+        let outside = [LEAVE, ENTER, exec, LEAVE, ENTER];
+        assert_eq!(wrong("sshd", &outside), fault("pam.order"));
         assert_eq!(wrong("sshd", &[ENTER, LEAVE]), fault("pam.order"));
     }
 
@@ -177,6 +181,13 @@ mod tests {
         assert_eq!(wrong("sshd", &[jump, LEAVE, ENTER]), fault("pam.skipped"));
         assert_eq!(wrong("sshd", &[LEAVE, done, ENTER]), fault("pam.skipped"));
         assert_eq!(wrong("sshd", &[LEAVE, jump, unix, ENTER]), []);
+    }
+
+    #[test]
+    fn what_not_all_releases_of_libpam_read_alike_is_found() {
+        let limits = "session required pam_limits.so \\";
+        let found = wrong("sshd", &[LEAVE, limits, "# x", ENTER]);
+        assert_eq!(found, warning("pam.syntax"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pam_stack::bare;
+use pam_stack::Release;
 
 use super::places::Kind;
 use super::reach::Whose;
@@ -54,10 +54,13 @@ impl Named {
 pub(super) fn named_files(bytes: &[u8], kind: Kind, directory: &Path) -> Vec<Named> {
     if kind == Kind::Pam {
         let text = String::from_utf8_lossy(bytes);
-        let lines = pam_stack::lines(&text).into_iter();
-        return lines
-            .flat_map(|(_, words)| named_in_stack(&words))
-            .collect();
+        // Which release it is that obeys them nobody says.
+        let mut lines = pam_stack::lines(&text, Release::Older);
+        lines.extend(pam_stack::lines(&text, Release::Newer));
+        lines.sort_unstable();
+        lines.dedup();
+        let words = lines.iter().map(|(_, words)| words);
+        return words.flat_map(|words| named_in_stack(words)).collect();
     }
     let text = String::from_utf8_lossy(bytes);
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -111,8 +114,8 @@ const READERS_OF_DATA: [&str; 15] = [
 /// What a line has PAM run or obey; and what it may, if a module that is not
 /// known here does.
 fn named_in_stack(words: &[String]) -> Vec<Named> {
-    let words: Vec<&str> = words.iter().map(|word| bare(word)).collect();
-    let module = words.iter().find(|word| word.ends_with(".so")).copied();
+    let mut all = words.iter().map(String::as_str);
+    let module = all.find(|word| word.ends_with(".so"));
     let mut named: Vec<Named> = module
         .filter(|module| module.starts_with('/'))
         .map(|module| Named::obeyed(module.into(), Kind::Module))
@@ -122,7 +125,7 @@ fn named_in_stack(words: &[String]) -> Vec<Named> {
     if module.is_some_and(|it| READERS_OF_DATA.contains(&it)) {
         return named;
     }
-    let includes = |word: &&str| {
+    let includes = |word: &String| {
         let word = word.trim_start_matches('-').to_ascii_lowercase();
         ["include", "substack", "@include"].contains(&word.as_str())
     };
@@ -297,19 +300,31 @@ fn without_dots(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// After nothing that a path goes on from, or after an option's letter (`-L`),
-/// or after a way back to the root (`/etc/../nix`).
+/// After nothing that a path goes on from, or after a way back to the root
+/// (`/etc/../nix`). A `-` is what stands before a default (`${VARIABLE:-/nix}`), and
+/// an option (`-L/nix`) is a letter behind one, of which the small ones may end a
+/// name, too (`/srv/build-x/nix`).
 fn begins_path(before: &[u8]) -> bool {
+    let is_option = |rest: &[u8], letter: &u8| {
+        let is_apart = rest
+            .last()
+            .is_none_or(|it| !is_of_a_name(*it) && *it != b'/');
+        letter.is_ascii_uppercase() || (letter.is_ascii_lowercase() && is_apart)
+    };
     match before {
-        [.., b'/', b'.', b'.'] => true,
-        [.., b'-', letter] if letter.is_ascii_uppercase() => true,
-        [.., byte] => !(byte.is_ascii_alphanumeric() || b"_-.~".contains(byte)),
-        [] => true,
+        [.., b'/', b'.', b'.'] | [.., b'-'] | [] => true,
+        [rest @ .., b'-', letter] if is_option(rest, letter) => true,
+        [.., byte] => !(is_of_a_name(*byte) || *byte == b'~'),
     }
 }
 
+/// What may stand in a name before or after which there is no other one.
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
+}
+
 fn ends_name(after: Option<&u8>) -> bool {
-    after.is_none_or(|byte| !(byte.is_ascii_alphanumeric() || b"_-.".contains(byte)))
+    after.is_none_or(|byte| !is_of_a_name(*byte))
 }
 
 #[cfg(test)]
@@ -334,6 +349,10 @@ mod tests {
             "/./nix/x",
             "/etc/../nix/x",
             "/././nix",
+            ". ${HOOK:-/nix/x}",
+            "x=${HOOK-/nix/x}",
+            "cc -l/nix/x",
+            "-f/nix/x",
         ] {
             assert!(names_nix(text.as_bytes()), "{text}");
         }
@@ -345,6 +364,8 @@ mod tests {
             "$HOME/nix",
             "/srv/nix",
             "/srv/build-x/nix",
+            "/srv/-x/nix",
+            "$-0/nix",
             "./nix",
             "../nix",
             "/nix.sh",
@@ -371,7 +392,8 @@ mod tests {
         for byte in 0..=u8::MAX {
             let part = byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
             let before = [&[byte][..], b"/nix/x"].concat();
-            assert_eq!(names_nix(&before), !(part || byte == b'~'), "{byte}");
+            let goes_on = (part && byte != b'-') || byte == b'~';
+            assert_eq!(names_nix(&before), !goes_on, "{byte}");
             let after = [b"/nix", &[byte][..], b"x"].concat();
             assert_eq!(names_nix(&after), !part, "{byte}");
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Advisory, below};
 
 /// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     /// Lines, with comments after `#`.
     Text,
@@ -45,9 +45,29 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/csh.cshrc", Kind::Text),
     ("/etc/csh.login", Kind::Text),
     ("/etc/csh", Kind::Text),
+    ("/etc/bash_completion.d", Kind::Text),
+    // Where vendors have theirs, for what is not in /etc (openSUSE).
+    ("/usr/etc/profile", Kind::Text),
+    ("/usr/etc/profile.d", Kind::Text),
+    ("/usr/etc/bash.bashrc", Kind::Text),
+    ("/usr/etc/zshenv", Kind::Text),
+    ("/usr/etc/zprofile", Kind::Text),
+    ("/usr/etc/zshrc", Kind::Text),
+    ("/usr/etc/csh.cshrc", Kind::Text),
+    ("/usr/etc/csh.login", Kind::Text),
+    ("/usr/etc/environment", Kind::Text),
+    ("/usr/etc/login.defs", Kind::Text),
+    ("/usr/etc/sudoers", Kind::Sudoers),
+    ("/usr/etc/sudoers.d", Kind::Sudoers),
+    ("/usr/etc/nsswitch.conf", Kind::Text),
     // What PAM, sudo and the dynamic linker trust.
     ("/etc/environment", Kind::Text),
     ("/etc/environment.d", Kind::Text),
+    // Root's PATH by login and su (ENV_SUPATH).
+    ("/etc/login.defs", Kind::Text),
+    ("/etc/default/login", Kind::Text),
+    ("/etc/default/su", Kind::Text),
+    ("/etc/default/runuser", Kind::Text),
     ("/etc/security/pam_env.conf", Kind::Text),
     ("/etc/security/pam_env.conf.d", Kind::Text),
     // pam_namespace and pam_script run these as root. What directories a site has
@@ -55,6 +75,13 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/security/namespace.init", Kind::Text),
     ("/etc/security/namespace.d", Kind::Text),
     ("/usr/share/libpam-script", Kind::Text),
+    ("/etc/pam-script.d", Kind::Text),
+    ("/etc/pam_script", Kind::Text),
+    ("/etc/pam_script_acct", Kind::Text),
+    ("/etc/pam_script_auth", Kind::Text),
+    ("/etc/pam_script_passwd", Kind::Text),
+    ("/etc/pam_script_ses_close", Kind::Text),
+    ("/etc/pam_script_ses_open", Kind::Text),
     ("/etc/pam.conf", Kind::Pam),
     ("/etc/sudoers", Kind::Sudoers),
     ("/etc/sudoers.d", Kind::Sudoers),
@@ -72,6 +99,7 @@ const PLACES: &[(&str, Kind)] = &[
     ("/root/.bash_profile", Kind::Text),
     ("/root/.bash_login", Kind::Text),
     ("/root/.bashrc", Kind::Text),
+    ("/root/.bash_aliases", Kind::Text),
     ("/root/.bash_logout", Kind::Text),
     ("/root/.zshenv", Kind::Text),
     ("/root/.zprofile", Kind::Text),

@@ -1,6 +1,6 @@
 //! What stands outside the two lines, and so runs on somebody's `/nix`.
 
-use pam_stack::Line;
+use pam_stack::{Line, View};
 
 use super::door::Door;
 use super::{BOTH_LINES, Finding, unless_empty};
@@ -70,23 +70,17 @@ pub(super) fn check(doors: &[Door]) -> Vec<Finding> {
     const NAME: &str = "pam.order";
     let mut findings = Vec::new();
     for Door { service, stack } in doors {
-        let before = stack.leave().unwrap_or_default();
-        for line in stack.lines.iter().take(before) {
-            findings.extend(order(
-                service,
-                line,
-                "before the line that leaves, so it runs on the /nix of whoever calls",
-            ));
-        }
-        let after = stack
-            .enter()
-            .map_or(usize::MAX, |enter| enter.saturating_add(1));
-        for line in stack.lines.iter().skip(after) {
-            findings.extend(order(
-                service,
-                line,
-                "after the line that enters, so it runs on the user's /nix, as root",
-            ));
+        for (view, line) in stack.views() {
+            let consequence = match view {
+                View::Hosts => continue,
+                // That it is missing is another finding.
+                View::Callers if stack.leave().is_none() => continue,
+                View::Callers => {
+                    "before the line that leaves, so it runs on the /nix of whoever calls"
+                }
+                View::Users => "after the line that enters, so it runs on the user's /nix, as root",
+            };
+            findings.extend(order(service, line, consequence));
         }
         if let (Some(leave), Some(enter)) = (stack.leave(), stack.enter()) {
             if enter < leave {

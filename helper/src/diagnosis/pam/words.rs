@@ -40,6 +40,13 @@ pub(super) fn check_syntax(doors: &[Door]) -> Vec<Finding> {
                 "mend that line: libpam fails every session of this service",
             ));
         }
+        for (place, why) in &stack.doubts {
+            findings.push(Finding::warning(
+                NAME,
+                format!("{service}: {place} {why}"),
+                "write it so that it is read alike by all",
+            ));
+        }
         for (file, error) in &stack.unread {
             let why = format!("{service}: {} cannot be read: {error}", file.display());
             findings.push(Finding::unknown(NAME, why));

@@ -128,6 +128,20 @@ fn a_pattern_that_is_not_understood_may_mean_anything() {
 }
 
 #[test]
+fn whichever_release_of_libpam_obeys_it_it_is_found() {
+    for stack in [
+        "session optional pam_mail.so \\\n# x\nsession optional pam_exec.so /srv/hook\n",
+        "session optional pam_mail.so \\\n\nsession optional pam_exec.so /srv/hook\n",
+        "session optional pam_exec.so \\\n# x\n/srv/hook\n",
+        "session optional pam_exec.so \\\n\n/srv/hook\n",
+    ] {
+        let root = system(&[("/etc/pam.d/x", stack), ("/srv/hook", "/nix/x\n")]);
+        given_away(&root, "/srv/hook", "everybody's");
+        assert_eq!(Scan::read(root.path()).references.len(), 1, "{stack}");
+    }
+}
+
+#[test]
 fn data_of_modules_is_not_obeyed() {
     for line in [
         "session optional pam_mail.so dir=/srv/more standard",
