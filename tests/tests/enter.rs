@@ -118,6 +118,29 @@ fn an_ssh_server_without_pam() {
     assert!(terminal.stdout.contains("is -bash 1"), "{terminal}");
 }
 
+/// As the manual has it: for a group, without those whose keys are restricted.
+#[test]
+fn a_command_forced_on_a_group_leaves_restricted_keys_as_they_are() {
+    let machine = &machine_or_skip!();
+    let here = Here::set_up(machine);
+    machine
+        .run(
+            "groupadd nix-users; usermod -p '*' -aG nix-users alice; usermod -p '*' bob; \
+             sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; \
+             printf 'Match Group nix-users\nForceCommand nix-ns enter --or-without\n' \
+                >>/etc/ssh/sshd_config; \
+             for home in /root /home/bob; do \
+                sed -i 's/^/command=\"echo restricted\" /' $home/.ssh/authorized_keys; done",
+        )
+        .ok();
+    machine.restart_sshd_by("");
+    let alice = machine.where_ssh_leads("alice");
+    assert_eq!(alice.namespace, here.session.namespace);
+    for who in ["root", "bob"] {
+        assert_eq!(machine.ssh(who, "id").ok(), "restricted", "{who}");
+    }
+}
+
 /// It knows nothing of PAM in Debian, and is what many small machines have.
 #[test]
 fn dropbear() {
@@ -437,7 +460,12 @@ fn or_without_keeps_nobody_out() {
     };
     assert_eq!(forced("alice").ok(), "alice\nalice\n1");
     assert_eq!(forced("carol").ok(), "carol\nroot");
-    assert_eq!(forced("root").ok(), "root\nroot");
+    // Who has a key of root's that is restricted to one command has no other.
+    let refused = forced("root");
+    assert_eq!(refused.status, Status::Exited(125), "{refused}");
+    assert!(refused.stderr.contains("Match Group"), "{refused}");
+    let own = machine.run("nix-ns enter --or-without stat -c %U /nix");
+    assert_eq!(own.ok(), "root");
     here.configure_alice("enabel = true\n");
     assert_eq!(forced("alice").ok(), "alice\nroot");
     here.configure_alice("");

@@ -27,9 +27,9 @@ const FORCED_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 ///
 /// For sessions that did not get it: a shell begun before the installation, su
 /// without the PAM lines, dropbear, a service. With `ForceCommand nix-ns enter
-/// --or-without` in sshd_config, it runs what the client asked for. Exits as the
-/// command does, or with 125 if there is no /nix to be had, 126 if the command
-/// cannot be run, 127 if there is no such command. Isolation is for programs
+/// --or-without` in sshd_config, for a group of users, it runs what the client
+/// asked for. Exits as the command does, or with 125 if there is no /nix to be had,
+/// 126 if the command cannot be run, 127 if there is no such command. Isolation is for programs
 /// that are careless, not for hostile ones: whatever you can write, they can.
 #[derive(Debug, clap::Args)]
 pub struct Enter {
@@ -68,7 +68,11 @@ impl Enter {
                     by_sudo::become_caller(&account)?;
                     by_setuid::exec(words, environment)
                 }
-                // `ForceCommand` is for all, and root has no /nix.
+                // `ForceCommand` takes the place of what a key of root's is restricted
+                // to (sshd(8), "command="): no client's words are run here, no shell.
+                Err(Error::Root) if self.or_without && self.command.is_empty() => {
+                    Err(Error::RootForced)
+                }
                 Err(Error::Root) if self.or_without => {
                     Ok(self.program(0, &mut environment).exec(0, environment)?)
                 }

@@ -1,6 +1,8 @@
 //! The site configuration: valid, and what it gives away.
 
-use config::{RootSessions, SITE_FILE};
+use std::os::unix::fs::MetadataExt;
+
+use config::{RootSessions, SITE_FILE, Site};
 
 use super::{Finding, Scene};
 
@@ -29,6 +31,7 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
             "set `enable = true` in the site configuration",
         ));
     }
+    findings.extend(check_strict(site));
     for refusal in &site.override_refusals {
         findings.push(Finding::warning(
             "config.overrides",
@@ -46,4 +49,47 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Who makes another's directory first keeps them from a `/nix`, and with `strict`
+/// from their sessions.
+fn check_strict(site: &Site) -> Option<Finding> {
+    const WRITABLE_BY_ALL: u32 = 0o002;
+    let root = site.roots.iter().map(ToString::to_string).find(|root| {
+        let metadata = std::fs::metadata(root);
+        metadata.is_ok_and(|it| it.mode() & WRITABLE_BY_ALL != 0)
+    });
+    root.filter(|_| site.strict).map(|root| {
+        Finding::fault(
+            "config.strict",
+            format!("everybody may write in {root}: who makes a directory of another's name there first locks them out, as `strict = true`"),
+            "have root make a directory for each user in a place of root's, or take `strict` out",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+    use crate::diagnosis::doors::tests::system;
+
+    #[test]
+    fn strictness_is_not_for_places_where_names_can_be_taken() {
+        let system = system(&[("scratch/x", "")]);
+        let root = system.join("scratch");
+        for (strict, mode, is_fault) in [
+            (true, 0o1777, true),
+            (false, 0o1777, false),
+            (true, 0o755, false),
+        ] {
+            std::fs::set_permissions(&root, PermissionsExt::from_mode(mode)).unwrap();
+            let text = format!("strict = {strict}\nroots = [\"%h\", {root:?}]\n");
+            let site = Site::parse(&text, Path::new("site.toml")).unwrap();
+            assert_eq!(check_strict(&site).is_some(), is_fault, "{strict} {mode:o}");
+        }
+        std::fs::remove_dir_all(system).unwrap();
+    }
 }

@@ -47,13 +47,13 @@ fn unquoted(word: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
     /// A system with these files; whoever asked for it removes it.
-    pub(super) fn system(files: &[(&str, &str)]) -> PathBuf {
+    pub(in crate::diagnosis) fn system(files: &[(&str, &str)]) -> PathBuf {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("nix-ns-doors.{}.{number}", std::process::id());

@@ -94,6 +94,14 @@ const PLACES: &[(&str, Kind)] = &[
     ("/etc/passwd", Kind::Accounts),
     // Debian's sshd runs these as root, after common-session.
     ("/etc/update-motd.d", Kind::Text),
+    // Display managers run these as root in the session's own process, gdm between
+    // pam_open_session and the user's first program (gdm-session-worker.c).
+    ("/etc/gdm3/PostLogin", Kind::Text),
+    ("/etc/gdm3/PreSession", Kind::Text),
+    ("/etc/gdm/PostLogin", Kind::Text),
+    ("/etc/gdm/PreSession", Kind::Text),
+    ("/etc/X11/xdm/Xstartup", Kind::Text),
+    ("/etc/X11/xdm/Xreset", Kind::Text),
     // Root's own.
     ("/root/.profile", Kind::Text),
     ("/root/.bash_profile", Kind::Text),

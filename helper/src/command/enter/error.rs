@@ -34,6 +34,11 @@ pub enum Error {
     /// Called by root, who is nobody's caller.
     #[error("root has no /nix of its own; as the user, run `nix-ns enter`, or `sudo nix-ns enter`")]
     Root,
+    /// Root is among those on whom sshd forces this command.
+    #[error(
+        "root has no /nix of its own, and gets no shell by this; let ForceCommand in sshd_config be for a group of users: `Match Group nix-users`"
+    )]
+    RootForced,
     /// What sudo says is not what the account database says.
     #[error(
         "SUDO_UID, SUDO_GID and SUDO_USER do not agree with any account; run this by sudo, and leave them as it sets them"

@@ -5,17 +5,24 @@ use std::path::{Path, PathBuf};
 
 use super::{Finding, Scene, below, names, read, unquoted};
 
+const NAME: &str = "doors.sshd";
+const FILE: &str = "/etc/ssh/sshd_config";
+
 pub(in crate::diagnosis) fn check(_: &Scene) -> Vec<Finding> {
-    vec![sshd(Path::new("/"))]
+    sshd(Path::new("/"))
 }
 
-fn sshd(root: &Path) -> Finding {
-    const NAME: &str = "doors.sshd";
+fn sshd(root: &Path) -> Vec<Finding> {
     if !below(root, Path::new("/usr/sbin/sshd")).exists() {
-        return Finding::note(NAME, "there is no sshd");
+        return vec![Finding::note(NAME, "there is no sshd")];
     }
-    let mut seen = BTreeSet::new();
-    match use_pam(root, Path::new("/etc/ssh/sshd_config"), &mut seen) {
+    let mut findings = vec![pam(root)];
+    findings.extend(forced(root));
+    findings
+}
+
+fn pam(root: &Path) -> Finding {
+    match setting("usepam", root, Path::new(FILE), &mut BTreeSet::new()) {
         Ok(Some((place, value))) if value.eq_ignore_ascii_case("yes") => {
             Finding::ok(NAME, format!("UsePAM yes ({place})"))
         }
@@ -34,8 +41,24 @@ fn sshd(root: &Path) -> Finding {
     }
 }
 
-/// The first value counts (`sshd_config(5)`), wherever it is included from.
-fn use_pam(
+/// What takes the place of `command=` in everybody's `authorized_keys`, root's too.
+fn forced(root: &Path) -> Option<Finding> {
+    let found = setting("forcecommand", root, Path::new(FILE), &mut BTreeSet::new());
+    let (place, value) = found.ok()??;
+    let is_ours = value.contains("nix-ns enter");
+    is_ours.then(|| {
+        Finding::fault(
+            NAME,
+            format!("a command is forced on everybody ({place}): {value}; so a key that authorized_keys restricts to one command may run any"),
+            "have it below a `Match Group` of users without such keys, see nix-ns-enter(1)",
+        )
+    })
+}
+
+/// The first value counts (`sshd_config(5)`), wherever it is included from, of
+/// what holds for all connections.
+fn setting(
+    keyword: &str,
     root: &Path,
     file: &Path,
     seen: &mut BTreeSet<PathBuf>,
@@ -48,18 +71,21 @@ fn use_pam(
         let mut words = line.split(|it: char| it.is_whitespace() || it == '=');
         let mut words = words.by_ref().filter(|word| !word.is_empty());
         match words.next().map(str::to_ascii_lowercase).as_deref() {
-            Some("usepam") => {
-                let value = words.next().map(unquoted).unwrap_or_default().to_owned();
-                return Ok(Some((format!("{}:{number}", file.display()), value)));
+            Some(found) if found == keyword => {
+                let value: Vec<&str> = words.map(unquoted).collect();
+                return Ok(Some((
+                    format!("{}:{number}", file.display()),
+                    value.join(" "),
+                )));
             }
             Some("include") => {
                 for named in words.flat_map(|named| included_by_sshd(root, unquoted(named))) {
-                    if let Some(found) = use_pam(root, &named, seen)? {
+                    if let Some(found) = setting(keyword, root, &named, seen)? {
                         return Ok(Some(found));
                     }
                 }
             }
-            // What follows holds for some connections only, and UsePAM must not.
+            // What follows holds for some connections only.
             Some("match") => return Ok(None),
             _ => {}
         }
@@ -100,8 +126,26 @@ mod tests {
         ]);
         let found = sshd(&root);
         std::fs::remove_dir_all(&root).unwrap();
-        assert_eq!(found.outcome, Outcome::Warning);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].outcome, Outcome::Warning);
         let place = "sshd_config.d/x.conf:2";
-        assert!(found.found.contains(place), "{}", found.found);
+        assert!(found[0].found.contains(place), "{}", found[0].found);
+    }
+
+    #[test]
+    fn a_command_forced_on_all_voids_what_keys_are_restricted_to() {
+        for (line, is_fault) in [
+            ("ForceCommand nix-ns enter --or-without", true),
+            ("forcecommand = \"/usr/bin/nix-ns enter\"", true),
+            ("ForceCommand /usr/bin/menu", false),
+            ("Match Group nix-users\nForceCommand nix-ns enter", false),
+        ] {
+            let config = format!("UsePAM yes\n{line}\n");
+            let root = system(&[("usr/sbin/sshd", ""), ("etc/ssh/sshd_config", &config)]);
+            let found = sshd(&root);
+            std::fs::remove_dir_all(&root).unwrap();
+            let faults = found.iter().filter(|it| it.outcome == Outcome::Fault);
+            assert_eq!(faults.count(), usize::from(is_fault), "{line}");
+        }
     }
 }

@@ -19,6 +19,8 @@ fn every_kind_of_privileged_file_is_read() {
         "etc/pam_script_ses_open",
         "etc/pam-script.d/x",
         "root/.bash_aliases",
+        "etc/gdm3/PostLogin/Default",
+        "etc/X11/xdm/Xstartup",
         "etc/fish/conf.d/nix.fish",
         "etc/csh.cshrc",
         "etc/environment",
