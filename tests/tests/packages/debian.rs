@@ -139,9 +139,16 @@ pub fn lines_beside_the_marks_stay_and_purge_restores_every_byte(bed: &Bed) {
         .ok();
     let before = pam(bed);
     bed.install_package().ok();
-    assert_ne!(pam(bed), before);
+    let wired = pam(bed);
+    assert_ne!(wired, before);
     bed.ssh("alice", "nix-ns init").ok();
     assert_eq!(bed.ssh("alice", "stat -c %U /nix").ok(), "alice");
+    // A removal that goes wrong once the lines are out.
+    bed.run("cd /var/lib/dpkg/info && cp nix-ns.prerm /root && echo 'exit 1' >>nix-ns.prerm")
+        .ok();
+    bed.apt("remove nix-ns").fails();
+    assert_eq!(pam(bed), wired);
+    bed.run("cp /root/nix-ns.prerm /var/lib/dpkg/info").ok();
     bed.apt("remove nix-ns").ok();
     assert_eq!(pam(bed), before);
     bed.install_package().ok();
