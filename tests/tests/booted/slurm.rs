@@ -226,10 +226,12 @@ impl Household {
         self.bed.wait_until("the node to be idle", idle);
     }
 
-    /// With these lines of the module's around what Slurm's documentation has.
+    /// With these lines of the module's around what the guide has, where `other`
+    /// denies everything, as on Fedora.
     #[track_caller]
     fn stack_of_slurm(&self, ours: &[&str]) {
         let mut lines = vec![
+            "auth required pam_permit.so",
             "account required pam_unix.so",
             "session required pam_limits.so",
         ];
@@ -240,6 +242,10 @@ impl Household {
         let stack = lines.join("\n") + "\n";
         self.bed
             .write("/etc/pam.d/slurm", stack, 0o644, &User::root());
+        let deny = ["auth", "account", "password", "session"]
+            .map(|it| format!("{it} required pam_deny.so\n"));
+        self.bed
+            .write("/etc/pam.d/other", deny.concat(), 0o644, &User::root());
     }
 
     /// Built on the node, against its Slurm.
