@@ -37,10 +37,10 @@ pub enum Error {
     /// A directory, FIFO, device or socket.
     #[error("{}: not a regular file; put a regular file, or a symlink to one, in its place", printable_path(.0))]
     NotRegular(PathBuf),
-    /// Somebody else's file.
+    /// Somebody else's file. Not with a `chown` for root to obey: a user may have put
+    /// a link there, to what is to be theirs.
     #[error(
-        "{}: belongs to uid {found}, not to uid {owner}; `chown {owner} {}`",
-        printable_path(file),
+        "{}: belongs to uid {found}, not to uid {owner}; remove it, and write it anew as that user",
         printable_path(file)
     )]
     NotOwned {

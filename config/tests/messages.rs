@@ -246,7 +246,7 @@ fn nothing_that_a_site_or_a_link_says_hides_what_to_do() {
                 found: u32::MAX,
                 owner: u32::MAX,
             },
-            "…`",
+            "write it anew as that user",
         ),
         (
             config::Error::ForbiddenPlace {

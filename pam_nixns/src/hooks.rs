@@ -1,5 +1,7 @@
 //! What the opening and the closing of a session amount to.
 
+use std::cell::RefCell;
+
 use config::Participation;
 use namespace::place::Place;
 use namespace::reader::SpawnedReader;
@@ -8,7 +10,7 @@ use namespace::{Door, Error, Gravity, Linux, Target};
 use crate::arguments::Arguments;
 use crate::code::Code;
 use crate::environment;
-use crate::pam::{Pam, Priority, groups_of};
+use crate::pam::{Pam, Priority, groups_of, is_member};
 use crate::report;
 
 /// `pam_open_session`, for either line.
@@ -87,10 +89,26 @@ fn find_target(pam: &Pam, arguments: &Arguments) -> Result<Target, Box<Target>> 
             return Err(Box::new(Target::nobody(pam.service())));
         }
     };
-    let name = account.name.clone();
-    let is_member = |group: &str| pam.is_member(&name, group);
+    let member = account.clone();
+    let unanswered = RefCell::new(None);
+    let is_member = |group: &str| {
+        is_member(&member, group).unwrap_or_else(|error| {
+            unanswered.replace(Some(format!(
+                "the account database does not say who is in {group}: {error}"
+            )));
+            false
+        })
+    };
     let file = &arguments.site_file;
-    Ok(Target::look_up(account, pam.service(), file, &is_member))
+    let target = Target::look_up(account, pam.service(), file, &is_member);
+    match unanswered.into_inner() {
+        None => Ok(target),
+        // The site may deny its members.
+        Some(why) => {
+            pam.log(Priority::Error, &config::printable(&why));
+            Err(Box::new(Target::nobody(pam.service())))
+        }
+    }
 }
 
 fn leave_as(pam: &Pam, nobody: &Target) -> Code {

@@ -4,6 +4,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixDatagram;
@@ -25,11 +26,6 @@ unsafe extern "C" {
         ...
     ) -> c_int;
     fn pam_modutil_getpwnam(handle: *mut PamHandle, user: *const c_char) -> *const libc::passwd;
-    fn pam_modutil_user_in_group_nam_nam(
-        handle: *mut PamHandle,
-        user: *const c_char,
-        group: *const c_char,
-    ) -> c_int;
 }
 
 /// Severity of a log line.
@@ -214,18 +210,6 @@ impl Pam {
             home: OsStr::from_bytes(home.as_bytes()).into(),
         })
     }
-
-    /// Whether a user is a member of a group, by name.
-    pub(crate) fn is_member(&self, user: &str, group: &str) -> bool {
-        let (Ok(user), Ok(group)) = (CString::new(user), CString::new(group)) else {
-            return false;
-        };
-        // SAFETY: handle and names are valid.
-        let answer = unsafe {
-            pam_modutil_user_in_group_nam_nam(self.handle.as_ptr(), user.as_ptr(), group.as_ptr())
-        };
-        answer == 1
-    }
 }
 
 /// Whether the receiver of the log takes nothing, and has not for a while:
@@ -282,6 +266,51 @@ pub(crate) fn groups_of(account: &Account) -> Vec<u32> {
             return vec![account.gid];
         }
         groups.resize(groups.len().saturating_mul(2).max(found).min(MOST), 0);
+    }
+}
+
+/// Whether a user is a member of a group, by name. `pam_modutil_user_in_group_nam_nam`
+/// takes a group that cannot be looked up for one without members, and one of some
+/// ten thousand members for such: a site that denies these would not.
+///
+/// # Errors
+/// If the account database does not say.
+pub(crate) fn is_member(account: &Account, group: &str) -> io::Result<bool> {
+    /// Far more than any group has, in bytes.
+    const LARGEST: usize = 64 << 20;
+    let Ok(group) = CString::new(group) else {
+        return Ok(false);
+    };
+    let mut buffer: Vec<c_char> = Vec::new();
+    let mut room: usize = 4096;
+    loop {
+        buffer
+            .try_reserve_exact(room.saturating_sub(buffer.len()))
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        buffer.resize(room, 0);
+        let mut entry = MaybeUninit::<libc::group>::uninit();
+        let mut found = null_mut();
+        // SAFETY: the name is a C string, and the others have the room they say.
+        let code = unsafe {
+            libc::getgrnam_r(
+                group.as_ptr(),
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            )
+        };
+        match code {
+            0 => {
+                // SAFETY: null, or the entry that was filled in.
+                let number = unsafe { found.as_ref() }.map(|entry| entry.gr_gid);
+                return Ok(number.is_some_and(|it| groups_of(account).contains(&it)));
+            }
+            libc::ERANGE if room < LARGEST => room = room.saturating_mul(4),
+            // As getgrnam(3) has it, for a name that is not there.
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(false),
+            code => return Err(io::Error::from_raw_os_error(code)),
+        }
     }
 }
 

@@ -538,6 +538,19 @@ fn a_denied_group_and_a_denied_user_are_left_alone() {
     takes_part(&machine, "carol");
 }
 
+/// Larger than what libpam looks a group up in.
+#[test]
+fn a_denied_group_may_have_a_crowd_of_members() {
+    let (machine, _) = machine_with_alice_or_skip!();
+    machine.nix_user("carol");
+    machine
+        .run("echo \"crowd:x:4999:$(seq -f member%05g -s, 60000),alice\" >>/etc/group")
+        .ok();
+    machine.configure_site("[users]\ndeny_groups = [\"crowd\", \"no-such-group\"]\n");
+    left_alone(&machine, "alice");
+    takes_part(&machine, "carol");
+}
+
 #[test]
 fn only_who_is_on_an_allow_list_takes_part_if_there_is_one() {
     let (machine, _) = machine_with_alice_or_skip!();

@@ -1,6 +1,7 @@
 //! The site configuration: valid, and what it gives away.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use config::{RootSessions, SITE_FILE, Site};
 
@@ -55,14 +56,23 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
 /// from their sessions.
 fn check_strict(site: &Site) -> Option<Finding> {
     const WRITABLE_BY_ALL: u32 = 0o002;
-    let root = site.roots.iter().map(ToString::to_string).find(|root| {
-        let metadata = std::fs::metadata(root);
+    let is_open = |directory: &Path| -> bool {
+        let metadata = std::fs::metadata(directory);
         metadata.is_ok_and(|it| it.mode() & WRITABLE_BY_ALL != 0)
+    };
+    let roots = site.roots.iter().map(ToString::to_string);
+    let root = roots.into_iter().find(|root| {
+        // With a specifier, what it is in: its own name can be taken there.
+        let named = root
+            .split_once('%')
+            .map_or(root.as_str(), |(start, _)| start);
+        let there = Path::new(named).ancestors().find(|it| it.exists());
+        there.is_some_and(is_open)
     });
     root.filter(|_| site.strict).map(|root| {
         Finding::fault(
             "config.strict",
-            format!("everybody may write in {root}: who makes a directory of another's name there first locks them out, as `strict = true`"),
+            format!("everybody may write in {root}, or above it: who makes a directory of another's name there first locks them out, as `strict = true`"),
             "have root make a directory for each user in a place of root's, or take `strict` out",
         )
     })
@@ -71,7 +81,6 @@ fn check_strict(site: &Site) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     use super::*;
     use crate::diagnosis::doors::tests::system;
@@ -86,9 +95,13 @@ mod tests {
             (true, 0o755, false),
         ] {
             std::fs::set_permissions(&root, PermissionsExt::from_mode(mode)).unwrap();
-            let text = format!("strict = {strict}\nroots = [\"%h\", {root:?}]\n");
-            let site = Site::parse(&text, Path::new("site.toml")).unwrap();
-            assert_eq!(check_strict(&site).is_some(), is_fault, "{strict} {mode:o}");
+            for below in ["", "%u", "%H/%u"] {
+                let root = root.join(below);
+                let text = format!("strict = {strict}\nroots = [\"%h\", {root:?}]\n");
+                let site = Site::parse(&text, Path::new("site.toml")).unwrap();
+                let found = check_strict(&site).is_some();
+                assert_eq!(found, is_fault, "{strict} {mode:o} {below}");
+            }
         }
         std::fs::remove_dir_all(system).unwrap();
     }

@@ -31,7 +31,7 @@ const WRONGS: [(&str, &str, &str); 5] = [
     (
         "store.owner",
         "somebody else's",
-        "ask an administrator to give them back: `chown -hR` the store directory, outside of any session",
+        "make a new store by `nix-ns init`; an administrator who gives them back by chown must not follow a link of yours there",
     ),
     (
         "store.writable",

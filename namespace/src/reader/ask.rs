@@ -142,18 +142,40 @@ fn receive(
             answer => break answer.map_err(failed("recvmsg"))?,
         }
     };
+    let length = message.bytes;
+    let parts: Vec<_> = match message.cmsgs() {
+        Ok(parts) => parts.collect(),
+        Err(errno) => {
+            close_received(&control);
+            return Err(failed("recvmsg")(errno).into());
+        }
+    };
     let mut descriptors = Vec::new();
-    for part in message.cmsgs().map_err(failed("recvmsg"))? {
+    for part in parts {
         if let ControlMessageOwned::ScmRights(received) = part {
             descriptors.extend(received.into_iter().map(own));
         }
     }
-    let length = message.bytes;
     bytes.truncate(length);
     if length == 0 {
         return Err(Error::Reader("ended without a word".to_owned()));
     }
     Ok((bytes, descriptors))
+}
+
+/// The descriptors of a message that had more of them than the caller may have: as
+/// many as it may are there (unix(7)), and `cmsgs` hands out none.
+fn close_received(control: &[u8]) {
+    let header = size_of::<libc::cmsghdr>();
+    let length = control
+        .first_chunk()
+        .map_or(0, |it| usize::from_ne_bytes(*it));
+    let numbers = control.get(header..length).unwrap_or_default();
+    for number in numbers.chunks_exact(size_of::<libc::c_int>()) {
+        if let Ok(number) = number.try_into() {
+            drop(own(libc::c_int::from_ne_bytes(number)));
+        }
+    }
 }
 
 fn wait(socket: BorrowedFd, deadline: Option<Instant>) -> Result<(), Error> {

@@ -13,8 +13,8 @@ pub(super) fn check_arguments(doors: &[Door]) -> Vec<Finding> {
                 if argument.starts_with("config=") {
                     findings.push(Finding::warning(
                         NAME,
-                        format!("{found}: another site configuration than the one looked at here"),
-                        "check that one: `nix-ns check --site FILE`",
+                        format!("{found}: another site configuration than the one that is looked at here, and that nix-ns-enter obeys"),
+                        "check that one: `nix-ns check --site FILE`; and keep the usual one as strict",
                     ));
                 } else if !["leave", "debug"].contains(&argument.as_str()) {
                     findings.push(Finding::fault(

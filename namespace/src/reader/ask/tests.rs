@@ -110,3 +110,26 @@ fn silence_is_not_waited_for_without_end() {
     let (ours, _readers) = ends();
     assert!(matches!(hear(&ours), Err(Error::Silent(_))));
 }
+
+/// As where the caller may have one descriptor more, and not two.
+#[test]
+fn what_came_of_a_message_that_did_not_fit_is_closed() {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    let (ours, theirs) = ends();
+    let (mut kept, sent) = UnixStream::pair().unwrap();
+    kept.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let descriptors = [sent.into(), directory(), directory(), directory()];
+    say(&theirs, b"x", &descriptors);
+    drop(descriptors);
+    let mut bytes = [0];
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let mut control = nix::cmsg_space!(libc::c_int);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(ours.as_raw_fd(), &mut parts, Some(&mut control), flags).unwrap();
+    assert_eq!(message.cmsgs().err(), Some(Errno::ENOBUFS));
+    close_received(&control);
+    // Nobody has the other end any more.
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+}
