@@ -407,7 +407,11 @@ fn a_configuration_that_others_could_have_written_is_refused() {
         .ok();
     refused(
         &machine,
-        &[file, &format!("belongs to uid {}", bob.uid), "chown"],
+        &[
+            file,
+            &format!("belongs to uid {}", bob.uid),
+            "write it anew",
+        ],
     );
 }
 
