@@ -188,8 +188,10 @@ mod tests {
 
     #[test]
     fn a_bracket_or_a_backslash_within_a_word_is_a_character_of_it() {
-        let words = words(r"a\b c]d e[f g] [h\]i j] [k\l]m [] [n");
-        let expected = [r"a\b", "c]d", "e[f", "g]", "h]i j", r"k\l", "m", "", "n"];
+        let words = words(r"a\b a\]b c]d e[f g] [h\]i j] [k\l]m [] [n");
+        let expected = [
+            r"a\b", r"a\]b", "c]d", "e[f", "g]", "h]i j", r"k\l", "m", "", "n",
+        ];
         assert_eq!(words, expected);
     }
 }
